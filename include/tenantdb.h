@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * libtenantdb: multi-tenancy over PostgreSQL.
+ *
+ * The umbrella: it includes every public header and declares nothing itself.
+ * (tenantdb/libpq.h, which names libpq types, is opt-in and not included.)
+ */
+#ifndef TENANTDB_H
+#define TENANTDB_H
+
+#include <tenantdb/api.h>
+#include <tenantdb/config.h>
+#include <tenantdb/database.h>
+#include <tenantdb/error.h>
+#include <tenantdb/params.h>
+#include <tenantdb/reason.h>
+#include <tenantdb/registry.h>
+#include <tenantdb/result.h>
+#include <tenantdb/session.h>
+#include <tenantdb/statement.h>
+#include <tenantdb/tenant.h>
+#include <tenantdb/version.h>
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The database: configuration, registry and a pool of connections, opened.
+ *
+ * tenantdb_open() connects once, learns what the server is and who the connected
+ * user is, and settles on an isolation level. tenantdb_bootstrap() creates the
+ * library's catalog and the shared bases; it may be called at every start, by
+ * several processes at once.
+ */
+#ifndef TENANTDB_DATABASE_H
+#define TENANTDB_DATABASE_H
+
+#include <tenantdb/api.h>
+#include <tenantdb/config.h>
+#include <tenantdb/error.h>
+#include <tenantdb/registry.h>
+#include <tenantdb/result.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** One open database. */
+typedef struct tenantdb tenantdb;
+
+/** Isolation levels, from the weakest to the strongest. */
+enum {
+  TENANTDB_ISOLATION_ROUTING = 1, /**< the search path only: stops accidents, enforces nothing */
+  TENANTDB_ISOLATION_ROLE = 2     /**< a role per tenant: the server refuses another tenant's tables */
+};
+
+/**
+ * tenantdb_open() - check, connect, settle on an isolation level
+ * @config:   a configuration, copied; NULL for the defaults
+ * @registry: what should exist; frozen from here on; NULL for an empty one
+ * @db:       receives the database
+ * @error:    as everywhere
+ *
+ * Reports the registry's first mistake before it connects. Refuses a server
+ * older than 13, a catalog written by a newer library, and an isolation level
+ * below option isolation.minimum.
+ *
+ * Ownership: *db is yours, tenantdb_close(); @config and @registry stay yours and may be freed at once.
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, CONNECTION, PERMISSION, NOT_FOUND, TIMEOUT, BUSY, UNSUPPORTED, ISOLATION.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *registry, tenantdb **db, tenantdb_error **error);
+
+/**
+ * tenantdb_close() - close a database
+ * @db: a database, or NULL
+ *
+ * Idle connections are closed at once. Sessions that are still open answer
+ * TENANTDB_STATE from now on and keep what they need until they are closed.
+ *
+ * Ownership: takes @db.
+ * Thread:    any; no other call may be using @db itself.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API void tenantdb_close(tenantdb *db);
+
+/**
+ * tenantdb_bootstrap() - create or upgrade the catalog and the shared bases
+ * @db:    a database
+ * @error: as everywhere
+ *
+ * One transaction; safe when several processes do it at once; changes nothing
+ * when there is nothing to do. A shared table that is already there is adopted
+ * when it has the declared columns, and refused by name when it has not.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any.
+ * Status:    MEMORY, CONNECTION, PERMISSION, TIMEOUT, BUSY, CONFLICT, ALREADY_EXISTS, UNSUPPORTED, SQL, STATE, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_bootstrap(tenantdb *db, tenantdb_error **error);
+
+/**
+ * tenantdb_isolation() - which isolation level is in force, and why not a higher one
+ * @db:      a database
+ * @level:   receives a TENANTDB_ISOLATION_ number; may be NULL
+ * @reasons: receives a table: level, achieved, reason, remedy; may be NULL
+ * @error:   as everywhere
+ *
+ * Ownership: *reasons is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result **reasons, tenantdb_error **error);
+
+/**
+ * tenantdb_isolation_name() - a level's name: "routing", "role"
+ * @level: a TENANTDB_ISOLATION_ number
+ *
+ * Returns "?" for any other number.
+ *
+ * Ownership: the string is static.
+ * Thread:    any.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API const char *tenantdb_isolation_name(int32_t level);
+
+/**
+ * tenantdb_reconcile() - finish or undo what was interrupted
+ * @db:    a database
+ * @done:  receives a table: tenant, operation, action, outcome; may be NULL
+ * @error: as everywhere
+ *
+ * Takes up removals whose owner died, gives tenants that were provisioned at a
+ * lower isolation level the role they lack, and reports tenants whose schema or
+ * role is gone. Safe to run at any time, by several processes, and to kill; a
+ * second run changes nothing.
+ *
+ * Ownership: *done is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, CONNECTION, PERMISSION, TIMEOUT, BUSY, CONFLICT, SQL, STATE, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantdb_error **error);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Reasons: which failure exactly.
+ *
+ * A number means the same for ever and is never used again for something
+ * else; new ones may appear in any release. doc/reference/reasons.md is made
+ * from this list.
+ */
+#ifndef TENANTDB_REASON_H
+#define TENANTDB_REASON_H
+
+#include <tenantdb/api.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** The reasons. */
+enum {
+  TENANTDB_REASON_OUT_OF_MEMORY = 1, /**< an allocation failed */
+  TENANTDB_REASON_INTERNAL = 2, /**< the library found itself in the wrong */
+  TENANTDB_REASON_NULL_ARGUMENT = 3, /**< an argument that must be given is NULL */
+  TENANTDB_REASON_BAD_HANDLE = 4, /**< a handle is not one of this library, or was freed */
+  TENANTDB_REASON_BAD_ARGUMENT = 5, /**< an argument is out of its range or does not parse */
+  TENANTDB_REASON_BUFFER_TOO_SMALL = 6, /**< the caller's buffer does not hold the text */
+  TENANTDB_REASON_DATABASE_CLOSED = 7, /**< the database was closed */
+  TENANTDB_REASON_UNSUPPORTED_HERE = 8, /**< this build, server or catalog cannot do it */
+  TENANTDB_REASON_UNKNOWN_OPTION = 20, /**< there is no option of that key */
+  TENANTDB_REASON_BAD_OPTION_VALUE = 21, /**< an option's value does not parse or is out of range */
+  TENANTDB_REASON_BAD_IDENTIFIER = 40, /**< a name is empty, too long, not UTF-8 or holds NUL */
+  TENANTDB_REASON_SQL_SYNTAX = 41, /**< SQL text cannot be split into tokens */
+  TENANTDB_REASON_DUPLICATE_NAME = 42, /**< something of that name is declared already */
+  TENANTDB_REASON_UNKNOWN_TABLE = 43, /**< no table of that name is declared */
+  TENANTDB_REASON_UNKNOWN_COLUMN = 44, /**< no column of that name is declared */
+  TENANTDB_REASON_UNKNOWN_BASE = 45, /**< no base of that name is declared */
+  TENANTDB_REASON_AMBIGUOUS_TABLE = 46, /**< several bases have a table of that name */
+  TENANTDB_REASON_BAD_REFERENCE = 47, /**< a foreign key goes to nowhere, or to where it may not go */
+  TENANTDB_REASON_SCRIPT_STATEMENT = 48, /**< a script holds a statement that does not belong in a registry */
+  TENANTDB_REASON_SCRIPT_QUALIFIED = 49, /**< a script qualifies a name with a schema */
+  TENANTDB_REASON_REGISTRY_FROZEN = 50, /**< the registry is open with a database */
+  TENANTDB_REASON_BAD_DECLARATION = 51, /**< a declaration is incomplete or contradicts itself */
+  TENANTDB_REASON_VOLATILE_PREDICATE = 52, /**< an index predicate depends on the time of day */
+  TENANTDB_REASON_BAD_MARKER = 60, /**< a marker in a statement is malformed */
+  TENANTDB_REASON_MISSING_SCHEMA_NAME = 61, /**< a statement needs a schema that was not given */
+  TENANTDB_REASON_CONNECT_FAILED = 80, /**< no connection could be made */
+  TENANTDB_REASON_AUTHENTICATION = 81, /**< the server refused the login */
+  TENANTDB_REASON_DATABASE_MISSING = 82, /**< the server has no such database */
+  TENANTDB_REASON_CONNECTION_LOST = 83, /**< the connection broke */
+  TENANTDB_REASON_CONNECT_TIMEOUT = 84, /**< no connection within the deadline */
+  TENANTDB_REASON_CALL_TIMEOUT = 85, /**< no answer within the deadline */
+  TENANTDB_REASON_SERVER_TOO_OLD = 86, /**< the server is older than PostgreSQL 13 */
+  TENANTDB_REASON_SERVER_STARTING = 87, /**< the server is starting up or shutting down */
+  TENANTDB_REASON_SERVER_FULL = 88, /**< the server has no connection, memory, disk or lock left */
+  TENANTDB_REASON_READ_ONLY_SERVER = 89, /**< the server or the transaction is read only */
+  TENANTDB_REASON_CONNECTION_UNFIT = 90, /**< the connection lacks parameters that quoting depends on */
+  TENANTDB_REASON_PROTOCOL = 91, /**< the server answered what it may not */
+  TENANTDB_REASON_SERVER_ERROR = 100, /**< the server refused the SQL */
+  TENANTDB_REASON_SERVER_PERMISSION = 101, /**< the server refused for lack of a privilege */
+  TENANTDB_REASON_SERVER_CONSTRAINT = 102, /**< a constraint refused the data */
+  TENANTDB_REASON_SERIALIZATION = 103, /**< the transaction collided with another and can be run again */
+  TENANTDB_REASON_LOCK_TIMEOUT = 104, /**< a lock was not had in time */
+  TENANTDB_REASON_STATEMENT_TIMEOUT = 105, /**< the server stopped the statement */
+  TENANTDB_REASON_STATEMENT_CANCELLED = 106, /**< the statement was cancelled */
+  TENANTDB_REASON_OUTCOME_UNKNOWN = 107, /**< the connection broke during COMMIT */
+  TENANTDB_REASON_TRANSACTION_FAILED = 108, /**< the transaction failed earlier and must be rolled back */
+  TENANTDB_REASON_NO_TRANSACTION = 109, /**< there is no transaction */
+  TENANTDB_REASON_IN_TRANSACTION = 110, /**< there is a transaction already */
+  TENANTDB_REASON_TRANSACTION_CONTROL = 111, /**< a statement that begins or ends a transaction was given as a query */
+  TENANTDB_REASON_TRANSACTION_LOST = 112, /**< the transaction ended without being asked to */
+  TENANTDB_REASON_MULTIPLE_STATEMENTS = 113, /**< several statements were given where one is allowed */
+  TENANTDB_REASON_LOCALLY_COMMITTED = 114, /**< committed here, but a synchronous standby did not confirm */
+  TENANTDB_REASON_POOL_TIMEOUT = 120, /**< no connection became free in time */
+  TENANTDB_REASON_SESSION_BROKEN = 121, /**< the session's connection is gone */
+  TENANTDB_REASON_CATALOG_MISSING = 140, /**< the database has no catalog yet */
+  TENANTDB_REASON_CATALOG_NEWER = 141, /**< the catalog was written by a newer library */
+  TENANTDB_REASON_CATALOG_OLDER = 142, /**< the catalog must be upgraded first */
+  TENANTDB_REASON_CATALOG_COLLISION = 143, /**< the catalog's tables would collide with others */
+  TENANTDB_REASON_SHARED_TABLE_DIFFERS = 144, /**< a table in the shared schema is not the declared one */
+  TENANTDB_REASON_SCOPE_NOT_PROVED = 160, /**< what is in force on the connection is not the tenant's scope */
+  TENANTDB_REASON_ISOLATION_TOO_LOW = 161, /**< the isolation level is below the minimum */
+  TENANTDB_REASON_TENANT_HAS_NO_ROLE = 162, /**< the tenant was provisioned at a lower isolation level */
+  TENANTDB_REASON_SLUG_EMPTY = 180, /**< a slug is empty */
+  TENANTDB_REASON_SLUG_TOO_LONG = 181, /**< a slug makes a name of more than 63 bytes */
+  TENANTDB_REASON_SLUG_CHARACTER = 182, /**< a slug holds a character that is not allowed */
+  TENANTDB_REASON_SLUG_NOT_UTF8 = 183, /**< a slug is not valid UTF-8 */
+  TENANTDB_REASON_SLUG_RESERVED = 184, /**< a slug is, or makes, a reserved name */
+  TENANTDB_REASON_SLUG_TAKEN = 185, /**< a living tenant has that slug */
+  TENANTDB_REASON_SCHEMA_TAKEN = 186, /**< a schema of that name is there and is not ours */
+  TENANTDB_REASON_ROLE_TAKEN = 187, /**< a role of that name is there and is not ours */
+  TENANTDB_REASON_ID_TAKEN = 188, /**< a tenant has that id */
+  TENANTDB_REASON_UNKNOWN_TENANT = 189, /**< there is no such tenant */
+  TENANTDB_REASON_TENANT_NOT_ACTIVE = 190, /**< the tenant is not active */
+  TENANTDB_REASON_TENANT_STATE = 191, /**< the tenant's state does not allow this */
+  TENANTDB_REASON_TENANT_CHANGED = 192, /**< the tenant was changed meanwhile */
+  TENANTDB_REASON_GRACE_NOT_OVER = 193, /**< the tenant's date to purge has not come */
+  TENANTDB_REASON_IDEMPOTENCY_MISMATCH = 194, /**< the idempotency key was used for another request */
+  TENANTDB_REASON_UNKNOWN_STATE = 195, /**< there is no state of that name */
+  TENANTDB_REASON_BAD_PROPERTIES = 196, /**< properties are not a JSON object */
+  TENANTDB_REASON_VERIFICATION_FAILED = 197, /**< the tenant as provisioned is not what the registry says */
+  TENANTDB_REASON_OPERATION_HELD = 198  /**< somebody else is working on the tenant */
+};
+
+/**
+ * tenantdb_reason_name() - a reason's name, such as "SLUG_TAKEN"
+ * @reason: a TENANTDB_REASON_ number
+ *
+ * Returns "?" for a number that is no reason.
+ *
+ * Ownership: the string is static.
+ * Thread:    any.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API const char *tenantdb_reason_name(int32_t reason);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
