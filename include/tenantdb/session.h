@@ -45,7 +45,7 @@ TENANTDB_API tenantdb_session_options *tenantdb_session_options_new(void);
 /**
  * tenantdb_session_options_set() - set one option
  * @options: options; NULL is allowed
- * @key:     one of: timeout (milliseconds for each call, 0 for none; default: option session.timeout),
+ * @key:     one of: timeout (of each call, as "500ms", "2s", "1min"; 0 for none; default: option session.timeout),
  *           read_only (on or off: every transaction is read only; default off)
  * @value:   its value; NULL puts the default back
  *
@@ -76,8 +76,8 @@ TENANTDB_API void tenantdb_session_options_free(tenantdb_session_options *option
  * @error:   as everywhere
  *
  * Waits up to option pool.timeout for a connection. Only an active tenant can be
- * opened. What is known of a tenant is kept for option session.tenant_cache
- * milliseconds; at level role a tenant that was suspended meanwhile is refused by
+ * opened. What is known of a tenant is believed for option session.tenant_cache;
+ * at level role a tenant that was suspended meanwhile is refused by
  * the server all the same.
  *
  * Ownership: *session is yours, tenantdb_session_close().

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * What is behind a `tenantdb *`. It is kept alive by its handle and by every
+ * session, so that they may be closed in any order.
+ */
+#ifndef TNDB_CATALOG_DATABASE_H
+#define TNDB_CATALOG_DATABASE_H
+
+#include <stdatomic.h>
+#include <tenantdb/database.h>
+#include <tenantdb/version.h>
+
+#include "base/buffer.h"
+#include "base/mutex.h"
+#include "catalog/cache.h"
+#include "config/config.h"
+#include "pg/facts.h"
+#include "pool/pool.h"
+#include "registry/model.h"
+
+struct tenantdb {
+  uint32_t magic;
+  atomic_int references;
+  tenantdb_config *config;
+  tenantdb_registry *registry;
+  tndb_pool *pool;
+  tndb_facts facts;
+  int32_t level;
+  char *catalog;    /* the catalog's schema, quoted, with its dot: "tenantdb". */
+  tndb_mutex mutex; /* guards what follows */
+  bool catalog_ready;
+  char group_role[64]; /* whose members the tenants' roles are; "" at level routing */
+  tndb_cache tenants;
+};
+
+/* Every public call on a database begins with this: NULL, foreign, freed or closed handles. */
+tenantdb_status tndb_database_check(const tenantdb *db, tenantdb_error **error);
+tenantdb *tndb_database_hold(tenantdb *db);
+void tndb_database_release(tenantdb *db);
+const char *tndb_database_shared_schema(const tenantdb *db);
+/*
+ * The search path for a schema: itself, the extensions' schema if there is one,
+ * pg_temp. pg_temp is named, and last: unnamed it would be searched first, and a
+ * temporary table could pass for the tenant's.
+ */
+void tndb_path_append(tndb_buffer *path, const tenantdb *db, const char *schema);
+
+/*
+ * Make sure that the catalog is there and of our version, asking the server
+ * once. Raises CATALOG_MISSING, CATALOG_OLDER or CATALOG_NEWER.
+ */
+tenantdb_status tndb_catalog_require(tenantdb *db, tndb_conn *conn, tndb_deadline deadline,
+                                     tenantdb_error **error);
+/* What the catalog says of itself; version 0 when it is not there. */
+typedef struct tndb_catalog_row {
+  int64_t version;
+  char group_role[64];
+  char grants_hash[65];
+  bool is_member; /* the connected user belongs to the group role */
+} tndb_catalog_row;
+tenantdb_status tndb_catalog_read(const tenantdb *db, tndb_conn *conn, tndb_deadline deadline,
+                                  tndb_catalog_row *row, tenantdb_error **error);
+void tndb_catalog_remember(tenantdb *db, const tndb_catalog_row *row);
+/* The group role as a copy, "" when there is none. */
+void tndb_database_group_role(tenantdb *db, char name[64]);
+
+/* Settle the level from what was asked for and what the server allows; refuses below the minimum. */
+tenantdb_status tndb_isolation_settle(tenantdb *db, const tndb_catalog_row *row, tenantdb_error **error);
+
+#endif

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "catalog/definition.h"
+
+const char *const tndb_catalog_tables[] = {"catalog", "tenants",        "operations",
+                                           "audit",   "shared_objects", NULL};
+
+/*
+ * Slugs are ASCII, so folding under collation "C" is the same on every server.
+ * A deleted tenant keeps its row but not its names.
+ */
+static const char *const version_1[] = {
+    "CREATE TABLE catalog ("
+    " one boolean PRIMARY KEY DEFAULT true CHECK (one),"
+    " version integer NOT NULL,"
+    " library text NOT NULL,"
+    " group_role text,"
+    " grants_hash text,"
+    " created_at timestamptz NOT NULL DEFAULT now(),"
+    " upgraded_at timestamptz NOT NULL DEFAULT now())",
+    "COMMENT ON TABLE catalog IS 'libtenantdb: the version of this catalog'",
+
+    "CREATE TABLE tenants ("
+    " id uuid PRIMARY KEY,"
+    " slug text NOT NULL,"
+    " name text,"
+    " schema_name text NOT NULL,"
+    " role_name text,"
+    " state text NOT NULL CHECK (state IN ('pending', 'provisioning', 'active', 'failed', 'suspended',"
+    " 'archived', 'deleting', 'deleted')),"
+    " generation bigint NOT NULL DEFAULT 1,"
+    " registry_hash text,"
+    " properties jsonb NOT NULL DEFAULT '{}' CONSTRAINT tenants_properties_object"
+    " CHECK (jsonb_typeof(properties) = 'object'),"
+    " created_at timestamptz NOT NULL DEFAULT now(),"
+    " updated_at timestamptz NOT NULL DEFAULT now(),"
+    " purge_after timestamptz,"
+    " deleted_at timestamptz)",
+    "CREATE UNIQUE INDEX tenants_slug_key ON tenants ((lower(slug COLLATE \"C\"))) WHERE state <> 'deleted'",
+    "CREATE UNIQUE INDEX tenants_schema_key ON tenants ((lower(schema_name COLLATE \"C\")))"
+    " WHERE state <> 'deleted'",
+    "CREATE UNIQUE INDEX tenants_role_key ON tenants (role_name) WHERE state <> 'deleted'",
+    "COMMENT ON TABLE tenants IS 'libtenantdb: every tenant that is or was'",
+
+    "CREATE TABLE operations ("
+    " id uuid PRIMARY KEY,"
+    " tenant_id uuid NOT NULL,"
+    " kind text NOT NULL,"
+    " state text NOT NULL CHECK (state IN ('running', 'done')),"
+    " idempotency_key text,"
+    " request_hash text,"
+    " owner uuid,"
+    " lease_until timestamptz,"
+    " attempts integer NOT NULL DEFAULT 1,"
+    " started_at timestamptz NOT NULL DEFAULT now(),"
+    " finished_at timestamptz,"
+    " CHECK (state <> 'running' OR lease_until IS NOT NULL),"
+    " CHECK (idempotency_key IS NULL OR request_hash IS NOT NULL))",
+    "CREATE UNIQUE INDEX operations_idempotency_key ON operations (idempotency_key)"
+    " WHERE idempotency_key IS NOT NULL",
+    "CREATE UNIQUE INDEX operations_running_key ON operations (tenant_id) WHERE state = 'running'",
+    "CREATE INDEX operations_tenant ON operations (tenant_id, started_at)",
+    "COMMENT ON TABLE operations IS 'libtenantdb: what was done, and what is being done, to tenants'",
+
+    "CREATE TABLE audit ("
+    " id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,"
+    " at timestamptz NOT NULL DEFAULT clock_timestamp(),"
+    " tenant_id uuid NOT NULL,"
+    " operation_id uuid NOT NULL,"
+    " action text NOT NULL,"
+    " from_state text,"
+    " to_state text,"
+    " actor text NOT NULL DEFAULT session_user,"
+    " detail jsonb)",
+    "CREATE INDEX audit_tenant ON audit (tenant_id, id)",
+    "COMMENT ON TABLE audit IS 'libtenantdb: who changed which tenant when'",
+
+    "CREATE TABLE shared_objects ("
+    " hash text PRIMARY KEY,"
+    " base text NOT NULL,"
+    " place text NOT NULL,"
+    " adopted boolean NOT NULL,"
+    " created_at timestamptz NOT NULL DEFAULT now())",
+    "COMMENT ON TABLE shared_objects IS 'libtenantdb: what of the shared bases has been created'",
+    NULL,
+};
+
+const char *const *tndb_catalog_steps(int version) {
+  static const char *const nothing[] = {NULL};
+  return version == 1 ? version_1 : nothing;
+}

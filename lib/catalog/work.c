@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "catalog/work.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/sha256.h"
+
+/* The class of our advisory locks: "tndb" in ASCII. */
+#define LOCK_CLASS "1953391714"
+
+static int64_t option(const tenantdb *db, tndb_option which) {
+  return tndb_config_number(db->config, which);
+}
+
+static int32_t lock_key_of(const tenantdb *db, const char *name) {
+  unsigned char digest[TNDB_SHA256_BYTES];
+  tndb_sha256 hash;
+  tndb_sha256_start(&hash);
+  tndb_sha256_add(&hash, db->catalog, strlen(db->catalog)); /* several catalogs may share a database */
+  tndb_sha256_add(&hash, name, strlen(name));
+  tndb_sha256_finish(&hash, digest);
+  int32_t key;
+  memcpy(&key, digest, sizeof key);
+  return key;
+}
+
+static void queue_beginning(tndb_work *work) {
+  tndb_buffer text = TNDB_BUFFER_INIT;
+  tndb_exchange_begin(work->conn);
+  (void)tndb_exchange_send(work->conn, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE", NULL);
+  tndb_buffer_format(&text,
+                     "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),"
+                     " pg_catalog.set_config('lock_timeout', '%lld', true),"
+                     " pg_catalog.set_config('statement_timeout', '%lld', true)",
+                     (long long)option(work->db, TNDB_OPERATION_LOCK_TIMEOUT),
+                     (long long)option(work->db, TNDB_OPERATION_TIMEOUT));
+  (void)tndb_exchange_send(work->conn, tndb_buffer_text(&text), NULL);
+  tndb_buffer_clear(&text);
+  tndb_buffer_format(&text, "SELECT pg_catalog.pg_advisory_xact_lock(" LOCK_CLASS ", %d)", work->lock_key);
+  (void)tndb_exchange_send(work->conn, tndb_buffer_text(&text), NULL);
+  work->conn->send_failed = work->conn->send_failed || text.failed;
+  tndb_buffer_free(&text);
+  work->begun = true;
+}
+
+tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
+                                tenantdb_error **error) {
+  *work = (tndb_work){.db = db, .lock_key = lock_key_of(db, lock_name)};
+  work->deadline = tndb_deadline_in(option(db, TNDB_OPERATION_TIMEOUT));
+  if (!tndb_uuid_new(work->operation)) {
+    return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL,
+                       "the system gives no random bytes");
+  }
+  tenantdb_status status = tndb_pool_lease(db->pool, work->deadline, &work->conn, error);
+  if (!status && catalog) {
+    status = tndb_catalog_require(db, work->conn, work->deadline, error);
+  }
+  if (!status) {
+    queue_beginning(work);
+  }
+  return status;
+}
+
+size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values) {
+  if (work->conn->synced) {
+    tndb_exchange_begin(work->conn); /* the last exchange is over; its results have been looked at */
+  }
+  return tndb_exchange_send_text(work->conn, sql, count, values);
+}
+
+tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error) {
+  tenantdb_status status = tndb_exchange_finish(work->conn, work->deadline, error);
+  return status ? status : tndb_exchange_check(work->conn, error);
+}
+
+tenantdb_status tndb_work_query(tndb_work *work, const char *sql, int32_t count, const char *const *values,
+                                PGresult **rows, tenantdb_error **error) {
+  *rows = NULL;
+  size_t place = tndb_work_send(work, sql, count, values);
+  tenantdb_status status = tndb_work_sync(work, error);
+  if (!status) {
+    *rows = tndb_exchange_take(work->conn, place);
+  }
+  return status;
+}
+
+void tndb_work_record(tndb_work *work, const tndb_record *record) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_buffer_format(
+      &sql,
+      "WITH operation AS (INSERT INTO %soperations (id, tenant_id, kind, state, idempotency_key,"
+      " request_hash, finished_at) VALUES ($1, $2, $3, 'done', $4, $5, now()))"
+      " INSERT INTO %saudit (operation_id, tenant_id, action, from_state, to_state, detail)"
+      " VALUES ($1, $2, $3, $6, $7, $8::jsonb)",
+      work->db->catalog, work->db->catalog);
+  const char *values[] = {work->operation, record->tenant_id, record->action, record->key,
+                          record->hash,    record->from,      record->to,     record->detail};
+  if (sql.failed) {
+    work->conn->send_failed = true;
+    return;
+  }
+  (void)tndb_work_send(work, tndb_buffer_text(&sql), 8, values);
+  work->recorded = true;
+}
+
+/* ---------------------------------------------------------------- an unknown outcome */
+
+typedef enum outcome { NOT_YET, COMMITTED, NOT_COMMITTED } outcome;
+
+/* One look from a new connection. NOT_YET while the lock is held or no connection is to be had. */
+static outcome look(const tndb_work *work, tndb_deadline deadline) {
+  tndb_conn *conn;
+  if (tndb_pool_lease(work->db->pool, deadline, &conn, NULL)) {
+    return NOT_YET;
+  }
+  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
+  tndb_auto_buffer find = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&lock, "SELECT pg_catalog.pg_try_advisory_xact_lock(" LOCK_CLASS ", %d)",
+                     work->lock_key);
+  tndb_buffer_format(&find, "SELECT 1 FROM %soperations WHERE id = $1", work->db->catalog);
+  outcome found = NOT_YET;
+  if (!lock.failed && !find.failed) {
+    const char *id = work->operation;
+    tndb_exchange_begin(conn);
+    (void)tndb_exchange_send(conn, "BEGIN", NULL);
+    size_t locked = tndb_exchange_send(conn, tndb_buffer_text(&lock), NULL);
+    size_t there = tndb_exchange_send_text(conn, tndb_buffer_text(&find), 1, &id);
+    (void)tndb_exchange_send(conn, "COMMIT", NULL);
+    if (!tndb_exchange_finish(conn, deadline, NULL) && !tndb_exchange_check(conn, NULL)) {
+      bool mine = PQgetvalue(tndb_exchange_result(conn, locked), 0, 0)[0] == 't';
+      bool done = PQntuples(tndb_exchange_result(conn, there)) == 1;
+      found = done ? COMMITTED : mine ? NOT_COMMITTED : NOT_YET;
+    } else if (!conn->dead) {
+      (void)tndb_exchange_rollback(conn, deadline, NULL);
+    }
+  }
+  tndb_pool_release(work->db->pool, conn);
+  return found;
+}
+
+static tenantdb_status resolve(tndb_work *work, tenantdb_error **error) {
+  int64_t patience =
+      option(work->db, TNDB_DATABASE_CONNECT_TIMEOUT) + option(work->db, TNDB_OPERATION_LOCK_TIMEOUT);
+  tndb_deadline deadline = tndb_deadline_in(patience);
+  outcome found = NOT_YET;
+  int64_t pause = 10;
+  while (work->recorded && (found = look(work, deadline)) == NOT_YET && tndb_deadline_left(deadline) > 0) {
+    tndb_clock_sleep_ms(pause);
+    pause = pause < 500 ? pause * 2 : pause;
+  }
+  if (found == COMMITTED) {
+    return TENANTDB_OK;
+  }
+  if (found == NOT_COMMITTED) {
+    tenantdb_status status =
+        tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                    "the connection broke before the work was committed; nothing of it was done");
+    return status;
+  }
+  (void)tndb_origin(error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN,
+                    "the connection broke during COMMIT and the server could not be asked what became of "
+                    "operation %s",
+                    work->operation);
+  tndb_error_set_operation(error, work->operation);
+  return TENANTDB_UNKNOWN;
+}
+
+tenantdb_status tndb_work_commit(tndb_work *work, tenantdb_error **error) {
+  size_t commit = tndb_work_send(work, "COMMIT", 0, NULL);
+  tenantdb_error *own = NULL;
+  tenantdb_status status = tndb_exchange_finish(work->conn, work->deadline, &own);
+  if (status) {
+    size_t failed = tndb_exchange_failed(work->conn);
+    bool server_said =
+        failed != TNDB_NONE && PQresultErrorField(tndb_exchange_result(work->conn, failed), PG_DIAG_SQLSTATE);
+    if (tndb_exchange_committed(work->conn, commit)) {
+      tenantdb_error_free(own); /* only the end of the exchange was lost */
+      return TENANTDB_OK;
+    }
+    if (commit == TNDB_NONE || server_said) {
+      return tndb_error_pass(error, own);
+    }
+    tenantdb_error_free(own);
+    /* The dead connection must not take up the last place that the new one needs. */
+    tndb_pool_release(work->db->pool, work->conn);
+    work->conn = NULL;
+    return resolve(work, error);
+  }
+  status = tndb_exchange_check(work->conn, error);
+  if (!status && !tndb_exchange_committed(work->conn, commit)) {
+    status = tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_TRANSACTION_LOST,
+                         "the server rolled back where it was asked to commit");
+  }
+  work->begun = status != TENANTDB_OK;
+  return status;
+}
+
+void tndb_work_end(tndb_work *work) {
+  if (!work->conn) {
+    return;
+  }
+  if (work->begun && !tndb_conn_is_idle(work->conn) && !work->conn->dead) {
+    if (!work->conn->synced && work->conn->sent > 0) {
+      work->conn->dead = true; /* queued and never sent: cheaper to close than to unravel */
+    } else {
+      (void)tndb_exchange_rollback(work->conn, work->deadline, NULL);
+    }
+  }
+  tndb_pool_release(work->db->pool, work->conn);
+  work->conn = NULL;
+}

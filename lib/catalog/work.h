@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Work: one transaction of the library's own on a borrowed connection.
+ *
+ * It begins by taking a lock on a name (a slug, a tenant's id) and ends with
+ * the record of an operation written in the same transaction. When the
+ * connection dies while COMMIT is under way, the outcome is found out on a
+ * new connection: first the same lock is obtained, since without it the old
+ * back end may still be committing, then the record is looked for.
+ */
+#ifndef TNDB_CATALOG_WORK_H
+#define TNDB_CATALOG_WORK_H
+
+#include "base/random.h"
+#include "catalog/database.h"
+#include "pg/exchange.h"
+
+typedef struct tndb_work {
+  tenantdb *db;
+  tndb_conn *conn;
+  tndb_deadline deadline;
+  int32_t lock_key;
+  char operation[TNDB_UUID_TEXT];
+  bool begun;    /* a transaction is open, or queued */
+  bool recorded; /* the operation's record is part of the transaction */
+} tndb_work;
+
+/*
+ * Borrow a connection, make sure of the catalog (when `catalog`), choose an
+ * operation id and queue the beginning: BEGIN, timeouts, the lock on
+ * `lock_name`. Nothing is sent yet. tndb_work_end() in every case.
+ */
+tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
+                                tenantdb_error **error);
+/* Queue a statement. Returns its place in the exchange. */
+size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values);
+/* Send what is queued and wait; OK when every statement succeeded. Queueing may go on afterwards. */
+tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error);
+/* The same for one statement, with its result handed over. */
+tenantdb_status tndb_work_query(tndb_work *work, const char *sql, int32_t count, const char *const *values,
+                                PGresult **rows, tenantdb_error **error);
+/*
+ * Queue the record of the finished operation and an audit row. `to` and `from`
+ * are states' names or NULL; `key` and `hash` the idempotency key, or NULL.
+ */
+typedef struct tndb_record {
+  const char *tenant_id;
+  const char *action;
+  const char *from;
+  const char *to;
+  const char *key;
+  const char *hash;
+  const char *detail; /* a JSON object, or NULL */
+} tndb_record;
+void tndb_work_record(tndb_work *work, const tndb_record *record);
+/* Queue setting the search path to a schema's, for DDL with unqualified names. */
+tenantdb_status tndb_work_set_path(tndb_work *work, const char *schema, tenantdb_error **error);
+/* Queue COMMIT, send, wait, and find out what became of it. */
+tenantdb_status tndb_work_commit(tndb_work *work, tenantdb_error **error);
+/* Roll back what is open and give the connection back. */
+void tndb_work_end(tndb_work *work);
+
+#endif

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "config/property.h"
+
+#include <string.h>
+
+#include "base/nearest.h"
+#include "base/utf8.h"
+
+#define SECOND INT64_C(1000)
+#define HOUR (3600 * SECOND)
+#define DAY (24 * HOUR)
+
+static const tndb_property properties[TNDB_N_OPTIONS] = {
+    {TNDB_DATABASE_URL, "database.url", TNDB_TYPE_SECRET, "", 0, 0, NULL,
+     "Where the database is: a libpq connection string or postgresql:// URI, handed to libpq unchanged. "
+     "Empty: libpq's own defaults and PG* environment variables."},
+    {TNDB_DATABASE_SCHEMA, "database.schema", TNDB_TYPE_IDENTIFIER, "public", 0, 0, NULL,
+     "The shared schema: where the tables of shared bases are."},
+    {TNDB_DATABASE_CONNECT_TIMEOUT, "database.connect_timeout", TNDB_TYPE_DURATION, "10s", 1, HOUR, NULL,
+     "How long making one connection may take. Looking up a host name is not bounded by it: use hostaddr "
+     "where that matters."},
+    {TNDB_DATABASE_APPLICATION_NAME, "database.application_name", TNDB_TYPE_TEXT, "tenantdb", 0, 0, NULL,
+     "The application_name of connections whose connection string gives none."},
+    {TNDB_CATALOG_SCHEMA, "catalog.schema", TNDB_TYPE_IDENTIFIER, "tenantdb", 0, 0, NULL,
+     "The schema of the library's own tables."},
+    {TNDB_EXTENSIONS_SCHEMA, "extensions.schema", TNDB_TYPE_OPTIONAL_IDENTIFIER, "", 0, 0, NULL,
+     "A schema that stands in every tenant's search path behind his own, for the types and functions of "
+     "extensions. Empty: none."},
+    {TNDB_ISOLATION_LEVEL, "isolation.level", TNDB_TYPE_CHOICE, "auto", 0, 0, "auto|routing|role",
+     "The isolation level. auto: role where the connected user may create roles, else routing."},
+    {TNDB_ISOLATION_MINIMUM, "isolation.minimum", TNDB_TYPE_CHOICE, "routing", 0, 0, "routing|role",
+     "tenantdb_open() refuses when only a lower level can be had."},
+    {TNDB_TENANT_SCHEMA_TEMPLATE, "tenant.schema_template", TNDB_TYPE_TEMPLATE, "tenant_{slug}_{hash}", 0, 0,
+     NULL,
+     "How a tenant's schema is named. {slug}: the slug in lower case with _ for -; {hash}: six hexadecimal "
+     "digits of the id; {id}: the id with its hyphens."},
+    {TNDB_TENANT_ROLE_TEMPLATE, "tenant.role_template", TNDB_TYPE_TEMPLATE, "tenant_role_{id}", 0, 0, NULL,
+     "How a tenant's role is named. Roles belong to the whole server, so the name should hold {id} or "
+     "{hash}."},
+    {TNDB_TENANT_GRACE, "tenant.grace", TNDB_TYPE_DURATION, "30d", 0, 3660 * DAY, NULL,
+     "How long a removed tenant can be restored before it may be purged."},
+    {TNDB_OPERATION_TIMEOUT, "operation.timeout", TNDB_TYPE_DURATION, "5min", 1, DAY, NULL,
+     "How long the library's own work on the server (bootstrap, a tenant's change of state) may take."},
+    {TNDB_OPERATION_LOCK_TIMEOUT, "operation.lock_timeout", TNDB_TYPE_DURATION, "10s", 1, HOUR, NULL,
+     "How long that work waits for a lock before it gives up with BUSY."},
+    {TNDB_OPERATION_LEASE, "operation.lease", TNDB_TYPE_DURATION, "30s", SECOND, DAY, NULL,
+     "How long an operation over several transactions belongs to its owner between two signs of life; "
+     "afterwards tenantdb_reconcile() takes it up."},
+    {TNDB_SESSION_TIMEOUT, "session.timeout", TNDB_TYPE_DURATION, "0", 0, DAY, NULL,
+     "How long one call of a session may take. 0: no limit."},
+    {TNDB_SESSION_TENANT_CACHE, "session.tenant_cache", TNDB_TYPE_DURATION, "1s", 0, HOUR, NULL,
+     "How long what was read of a tenant is believed when a session is opened. 0: ask every time."},
+    {TNDB_POOL_SIZE, "pool.size", TNDB_TYPE_NUMBER, "20", 1, 10000, NULL,
+     "How many connections are kept when nobody uses them."},
+    {TNDB_POOL_OVERFLOW, "pool.overflow", TNDB_TYPE_NUMBER, "30", 0, 10000, NULL,
+     "How many more may be open while they are in use."},
+    {TNDB_POOL_TIMEOUT, "pool.timeout", TNDB_TYPE_DURATION, "30s", 1, HOUR, NULL,
+     "How long to wait for a free connection."},
+    {TNDB_POOL_PRE_PING, "pool.pre_ping", TNDB_TYPE_FLAG, "on", 0, 0, NULL,
+     "Whether a connection is looked at before it is handed out: its socket always, and by a round trip when "
+     "it "
+     "was idle for pool.pre_ping_idle."},
+    {TNDB_POOL_PRE_PING_IDLE, "pool.pre_ping_idle", TNDB_TYPE_DURATION, "30s", 0, DAY, NULL,
+     "How long a connection may have been idle before it is asked whether it is alive. 0: every time."},
+    {TNDB_POOL_RECYCLE, "pool.recycle", TNDB_TYPE_DURATION, "1h", 0, 365 * DAY, NULL,
+     "The age at which a connection is replaced. 0: never."},
+};
+
+const tndb_property *tndb_property_of(tndb_option option) {
+  return &properties[option];
+}
+
+const tndb_property *tndb_property_find(const char *key, tenantdb_error **error) {
+  tndb_nearest nearest = TNDB_NEAREST_INIT(key);
+  for (size_t i = 0; i < TNDB_N_OPTIONS; i++) {
+    if (strcmp(properties[i].key, key) == 0) {
+      return &properties[i];
+    }
+    tndb_nearest_try(&nearest, properties[i].key);
+  }
+  (void)tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_UNKNOWN_OPTION,
+                    "there is no option \"%.80s\"%s%s%s; tenantdb_config_describe() lists them", key,
+                    nearest.best ? "; did you mean \"" : "", nearest.best ? nearest.best : "",
+                    nearest.best ? "\"?" : "");
+  return NULL;
+}
+
+const char *tndb_property_type_name(tndb_property_type type) {
+  static const char *const names[] = {"text",   "text",   "name",     "name or empty", "name template",
+                                      "choice", "number", "duration", "on or off"};
+  return names[type];
+}
+
+/* ---------------------------------------------------------------- values */
+
+bool tndb_number_parse(const char *text, int64_t *number) {
+  bool negative = *text == '-';
+  const char *at = text + negative;
+  int64_t value = 0;
+  if (*at == '\0') {
+    return false;
+  }
+  for (; *at; at++) {
+    if (*at < '0' || *at > '9' || value > (INT64_MAX - (*at - '0')) / 10) {
+      return false;
+    }
+    value = value * 10 + (*at - '0');
+  }
+  *number = negative ? -value : value;
+  return true;
+}
+
+static bool unit_of(const char *text, int64_t *unit) {
+  static const struct {
+    const char *name;
+    int64_t milliseconds;
+  } units[] = {{"", SECOND}, {"ms", 1}, {"s", SECOND}, {"min", 60 * SECOND}, {"h", HOUR}, {"d", DAY}};
+  while (*text == ' ') {
+    text++;
+  }
+  for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+    if (strcmp(text, units[i].name) == 0) {
+      *unit = units[i].milliseconds;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool tndb_duration_parse(const char *text, int64_t *milliseconds) {
+  int64_t whole = 0, fraction = 0, scale = 1, unit;
+  const char *at = text;
+  for (; *at >= '0' && *at <= '9'; at++) {
+    if (whole > INT64_C(1000000000000)) {
+      return false;
+    }
+    whole = whole * 10 + (*at - '0');
+  }
+  if (at == text) {
+    return false;
+  }
+  if (*at == '.') {
+    const char *point = at;
+    for (at++; *at >= '0' && *at <= '9'; at++) {
+      if (scale < 1000000) { /* what is finer than a microsecond is dropped */
+        fraction = fraction * 10 + (*at - '0');
+        scale *= 10;
+      }
+    }
+    if (at == point + 1) {
+      return false;
+    }
+  }
+  if (!unit_of(at, &unit) || whole > (INT64_MAX - unit) / unit) {
+    return false;
+  }
+  *milliseconds = whole * unit + fraction * unit / scale;
+  return true;
+}
+
+bool tndb_flag_parse(const char *text, bool *flag) {
+  static const char *const on[] = {"on", "true", "yes", "1"};
+  static const char *const off[] = {"off", "false", "no", "0"};
+  for (size_t i = 0; i < 4; i++) {
+    if (strcmp(text, on[i]) == 0 || strcmp(text, off[i]) == 0) {
+      *flag = strcmp(text, on[i]) == 0;
+      return true;
+    }
+  }
+  return false;
+}
+
+static bool choice_parse(const char *choices, const char *value, int64_t *place) {
+  size_t length = strlen(value);
+  *place = 0;
+  for (const char *at = choices;; (*place)++) {
+    const char *end = strchr(at, '|');
+    size_t size = end ? (size_t)(end - at) : strlen(at);
+    if (size == length && memcmp(at, value, size) == 0) {
+      return true;
+    }
+    if (!end) {
+      return false;
+    }
+    at = end + 1;
+  }
+}
+
+/* NULL when the template is fine, else what is wrong with it. */
+static const char *template_fault(const char *value) {
+  bool varies = false;
+  for (const char *at = value; *at;) {
+    if (*at == '}') {
+      return "has a } without its {";
+    }
+    if (*at != '{') {
+      at++;
+      continue;
+    }
+    if (strncmp(at, "{slug}", 6) == 0) {
+      at += 6;
+      varies = true;
+    } else if (strncmp(at, "{hash}", 6) == 0) {
+      at += 6;
+    } else if (strncmp(at, "{id}", 4) == 0) {
+      at += 4;
+      varies = true;
+    } else {
+      return "holds a marker other than {slug}, {hash} and {id}";
+    }
+  }
+  return varies ? NULL : "holds neither {slug} nor {id}, so that tenants would share a name";
+}
+
+static const char *identifier_fault(const char *value) {
+  size_t length = strlen(value);
+  return length == 0 ? "is empty" : length > 63 ? "is longer than the 63 bytes of a PostgreSQL name" : NULL;
+}
+
+static tenantdb_status refuse(const tndb_property *property, const char *value, const char *why,
+                              tenantdb_error **error) {
+  if (property->type == TNDB_TYPE_SECRET) {
+    value = "...";
+  }
+  return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE, "option %s: \"%.100s\" %s",
+                     property->key, value, why);
+}
+
+static tenantdb_status check_range(const tndb_property *property, const char *value, int64_t number,
+                                   tenantdb_error **error) {
+  if (number >= property->minimum && number <= property->maximum) {
+    return TENANTDB_OK;
+  }
+  return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
+                     "option %s: \"%.100s\" is out of its range, %lld%s to %lld%s", property->key, value,
+                     (long long)property->minimum, property->type == TNDB_TYPE_DURATION ? "ms" : "",
+                     (long long)property->maximum, property->type == TNDB_TYPE_DURATION ? "ms" : "");
+}
+
+tenantdb_status tndb_property_parse(const tndb_property *property, const char *value, int64_t *number,
+                                    tenantdb_error **error) {
+  const char *fault = NULL;
+  bool flag = false;
+  *number = 0;
+  if (!tndb_utf8_valid(value, strlen(value), NULL)) {
+    return refuse(property, "...", "is not valid UTF-8", error);
+  }
+  switch (property->type) {
+    case TNDB_TYPE_TEXT:
+    case TNDB_TYPE_SECRET:
+      break;
+    case TNDB_TYPE_OPTIONAL_IDENTIFIER:
+      fault = *value ? identifier_fault(value) : NULL;
+      break;
+    case TNDB_TYPE_IDENTIFIER:
+      fault = identifier_fault(value);
+      break;
+    case TNDB_TYPE_TEMPLATE:
+      fault = template_fault(value);
+      break;
+    case TNDB_TYPE_CHOICE:
+      if (!choice_parse(property->choices, value, number)) {
+        return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
+                           "option %s: \"%.100s\" is none of %s", property->key, value, property->choices);
+      }
+      break;
+    case TNDB_TYPE_NUMBER:
+      fault = tndb_number_parse(value, number) ? NULL : "is not a whole number";
+      break;
+    case TNDB_TYPE_DURATION:
+      fault = tndb_duration_parse(value, number)
+                  ? NULL
+                  : "is not a duration: a number and ms, s, min, h or d (seconds without a unit)";
+      break;
+    case TNDB_TYPE_FLAG:
+      fault = tndb_flag_parse(value, &flag) ? NULL : "is neither on nor off";
+      *number = flag;
+      break;
+  }
+  if (fault) {
+    return refuse(property, value, fault, error);
+  }
+  bool ranged = property->type == TNDB_TYPE_NUMBER || property->type == TNDB_TYPE_DURATION;
+  return ranged ? check_range(property, value, *number, error) : TENANTDB_OK;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The property table: one row per option gives its key, type, range, default
+ * and documentation. Everything else about options is made from it.
+ */
+#ifndef TNDB_CONFIG_PROPERTY_H
+#define TNDB_CONFIG_PROPERTY_H
+
+#include "base/error.h"
+
+typedef enum tndb_option {
+  TNDB_DATABASE_URL,
+  TNDB_DATABASE_SCHEMA,
+  TNDB_DATABASE_CONNECT_TIMEOUT,
+  TNDB_DATABASE_APPLICATION_NAME,
+  TNDB_CATALOG_SCHEMA,
+  TNDB_EXTENSIONS_SCHEMA,
+  TNDB_ISOLATION_LEVEL,
+  TNDB_ISOLATION_MINIMUM,
+  TNDB_TENANT_SCHEMA_TEMPLATE,
+  TNDB_TENANT_ROLE_TEMPLATE,
+  TNDB_TENANT_GRACE,
+  TNDB_OPERATION_TIMEOUT,
+  TNDB_OPERATION_LOCK_TIMEOUT,
+  TNDB_OPERATION_LEASE,
+  TNDB_SESSION_TIMEOUT,
+  TNDB_SESSION_TENANT_CACHE,
+  TNDB_POOL_SIZE,
+  TNDB_POOL_OVERFLOW,
+  TNDB_POOL_TIMEOUT,
+  TNDB_POOL_PRE_PING,
+  TNDB_POOL_PRE_PING_IDLE,
+  TNDB_POOL_RECYCLE,
+  TNDB_N_OPTIONS
+} tndb_option;
+
+typedef enum tndb_property_type {
+  TNDB_TYPE_TEXT,
+  TNDB_TYPE_SECRET,     /* text that may hold a password: never shown whole */
+  TNDB_TYPE_IDENTIFIER, /* a schema's name */
+  TNDB_TYPE_OPTIONAL_IDENTIFIER,
+  TNDB_TYPE_TEMPLATE, /* a name with {slug}, {hash}, {id} */
+  TNDB_TYPE_CHOICE,
+  TNDB_TYPE_NUMBER,
+  TNDB_TYPE_DURATION, /* kept in milliseconds */
+  TNDB_TYPE_FLAG
+} tndb_property_type;
+
+typedef struct tndb_property {
+  tndb_option option;
+  const char *key;
+  tndb_property_type type;
+  const char *initial;
+  int64_t minimum; /* of numbers, and of durations in milliseconds */
+  int64_t maximum;
+  const char *choices; /* separated by "|" */
+  const char *description;
+} tndb_property;
+
+/* The row of an option, and all of them in the order of tndb_option. */
+const tndb_property *tndb_property_of(tndb_option option);
+/* The row of a key; NOT found raises UNKNOWN_OPTION with the nearest key. */
+const tndb_property *tndb_property_find(const char *key, tenantdb_error **error);
+const char *tndb_property_type_name(tndb_property_type type);
+
+/* Check a value; `number` receives what numbers, durations and flags mean, and a choice's place. */
+tenantdb_status tndb_property_parse(const tndb_property *property, const char *value, int64_t *number,
+                                    tenantdb_error **error);
+/*
+ * A duration: a number and a unit (ms, s, min, h, d), in milliseconds; without
+ * a unit it is in seconds. False when it does not parse.
+ */
+bool tndb_duration_parse(const char *text, int64_t *milliseconds);
+/* on/off, true/false, yes/no, 1/0. False when it does not parse. */
+bool tndb_flag_parse(const char *text, bool *flag);
+/* A whole number in decimal. False when it does not parse or overflows. */
+bool tndb_number_parse(const char *text, int64_t *number);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "pg/connection.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "pg/failure.h"
+#include "pg/wait.h"
+
+#define OLDEST_VERSION 130000
+
+/* The server's notices go to the caller's log; libpq would write them to stderr. */
+static void receive_notice(void *user, const PGresult *notice) {
+  const tndb_conn *conn = user;
+  const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
+  const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
+  bool warning = severity && strcmp(severity, "WARNING") == 0;
+  tndb_config_write_log(conn->config, warning ? TENANTDB_LOG_WARNING : TENANTDB_LOG_NOTICE, "notice",
+                        message ? message : "");
+}
+
+tenantdb_status tndb_conn_check_version(int version, tenantdb_error **error) {
+  if (version >= OLDEST_VERSION) {
+    return TENANTDB_OK;
+  }
+  return tndb_origin(error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_SERVER_TOO_OLD,
+                     "the server is PostgreSQL %d.%d; version 13 or newer is needed", version / 10000,
+                     version % 10000);
+}
+
+/* When memory runs out inside libpq a connection may come up with parameters missing, silently. */
+static tenantdb_status check_parameters(PGconn *pg, tenantdb_error **error) {
+  static const char *const needed[][2] = {{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}};
+  for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+    const char *value = PQparameterStatus(pg, needed[i][0]);
+    if (!value || strcmp(value, needed[i][1]) != 0) {
+      return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_UNFIT,
+                         "the connection's %s is %s instead of %s; quoting would not be safe", needed[i][0],
+                         value ? value : "unknown", needed[i][1]);
+    }
+  }
+  if (PQserverVersion(pg) == 0) {
+    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_UNFIT,
+                       "the server did not tell its version");
+  }
+  return tndb_conn_check_version(PQserverVersion(pg), error);
+}
+
+static tenantdb_status wait_for_connection(PGconn *pg, tndb_deadline deadline, tenantdb_error **error) {
+  PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+  while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
+    bool reading = next == PGRES_POLLING_READING;
+    tndb_ready ready = tndb_wait(PQsocket(pg), reading, !reading, deadline);
+    if (ready == TNDB_READY_TIMEOUT) {
+      return tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CONNECT_TIMEOUT,
+                         "no connection within database.connect_timeout");
+    }
+    next = ready == TNDB_READY_FAILED ? PGRES_POLLING_FAILED : PQconnectPoll(pg);
+  }
+  return next == PGRES_POLLING_OK ? TENANTDB_OK : tndb_failure_of_connect(pg, error);
+}
+
+static tenantdb_status start(tndb_conn *conn, tenantdb_error **error) {
+  const char *const keywords[] = {"dbname", "client_encoding", "fallback_application_name", NULL};
+  const char *const values[] = {tndb_config_text(conn->config, TNDB_DATABASE_URL), "UTF8",
+                                tndb_config_text(conn->config, TNDB_DATABASE_APPLICATION_NAME), NULL};
+  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(conn->config, TNDB_DATABASE_CONNECT_TIMEOUT));
+  conn->pg = PQconnectStartParams(keywords, values, 1);
+  if (!conn->pg) {
+    return tndb_no_memory(error);
+  }
+  (void)PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE); /* for the SQLSTATE of a refusal */
+  (void)PQsetNoticeReceiver(conn->pg, receive_notice, conn);
+  if (PQstatus(conn->pg) == CONNECTION_BAD) {
+    return tndb_failure_of_connect(conn->pg, error);
+  }
+  tenantdb_status status = wait_for_connection(conn->pg, deadline, error);
+  if (!status) {
+    status = check_parameters(conn->pg, error);
+  }
+  (void)PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
+  if (!status && (PQsetnonblocking(conn->pg, 1) != 0 || PQenterPipelineMode(conn->pg) != 1)) {
+    status = tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_UNFIT,
+                         "the connection cannot be switched to pipeline mode");
+  }
+  return status;
+}
+
+tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **out, tenantdb_error **error) {
+  *out = NULL;
+  tndb_conn *conn = tndb_new(tndb_conn);
+  if (!conn) {
+    return tndb_no_memory(error);
+  }
+  conn->config = config;
+  tenantdb_status status = start(conn, error);
+  if (status) {
+    tndb_conn_close(conn);
+    return status;
+  }
+  conn->opened_ms = tndb_clock_ms();
+  conn->idle_since_ms = conn->opened_ms;
+  *out = conn;
+  return TENANTDB_OK;
+}
+
+void tndb_conn_close(tndb_conn *conn) {
+  if (!conn) {
+    return;
+  }
+  for (size_t i = 0; i < conn->capacity; i++) {
+    PQclear(conn->results[i]);
+  }
+  tndb_free(conn->results);
+  PQfinish(conn->pg);
+  tndb_free(conn);
+}
+
+bool tndb_conn_is_stale(const tndb_conn *conn) {
+  /* An idle server sends nothing but notices and its good-bye; either way another connection is safer. */
+  return tndb_wait(PQsocket(conn->pg), true, false, tndb_clock_ms()) != TNDB_READY_TIMEOUT;
+}
+
+bool tndb_conn_is_idle(const tndb_conn *conn) {
+  return !conn->dead && PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+
+#ifdef LIBPQ_HAS_ASYNC_CANCEL
+void tndb_conn_cancel(tndb_conn *conn) {
+  PGcancelConn *cancel = PQcancelCreate(conn->pg);
+  tndb_deadline deadline = tndb_deadline_in(1000);
+  if (cancel && PQcancelStart(cancel)) {
+    PostgresPollingStatusType next = PGRES_POLLING_WRITING;
+    while (next == PGRES_POLLING_READING || next == PGRES_POLLING_WRITING) {
+      bool reading = next == PGRES_POLLING_READING;
+      tndb_ready ready = tndb_wait(PQcancelSocket(cancel), reading, !reading, deadline);
+      if (ready == TNDB_READY_TIMEOUT || ready == TNDB_READY_FAILED) {
+        break;
+      }
+      next = PQcancelPoll(cancel);
+    }
+  }
+  PQcancelFinish(cancel);
+}
+#else
+void tndb_conn_cancel(tndb_conn *conn) {
+  /* PQcancel() blocks; over a network that has gone silent it would outlast the deadline it serves. */
+  const char *host = PQhost(conn->pg);
+  const char *address = PQhostaddr(conn->pg);
+  bool local = (host && host[0] == '/') ||
+               (address && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0));
+  PGcancel *cancel = local ? PQgetCancel(conn->pg) : NULL;
+  char ignored[256];
+  if (cancel) {
+    (void)PQcancel(cancel, ignored, sizeof ignored);
+    PQfreeCancel(cancel);
+  }
+}
+#endif

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * One connection to the server. It is always in pipeline mode and never blocks
+ * inside libpq: what is sent and received goes through exchanges
+ * (pg/exchange.h), and all waiting through pg/wait.h.
+ *
+ * A connection is dead once anything about it is in doubt: it broke, a deadline
+ * passed while an answer was due, or the protocol was not kept. Nothing is
+ * tried on a dead connection; it can only be closed.
+ */
+#ifndef TNDB_PG_CONNECTION_H
+#define TNDB_PG_CONNECTION_H
+
+#include <libpq-fe.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "config/config.h"
+
+typedef struct tndb_conn {
+  PGconn *pg;
+  const tenantdb_config *config; /* for the log; outlives the connection */
+  PGresult **results;            /* of the exchange under way, one for each statement sent */
+  size_t capacity;
+  size_t sent;
+  size_t received;
+  bool send_failed;
+  bool synced;
+  bool flushed;   /* all of the exchange has left, the closing Sync included */
+  bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */
+  bool dead;
+  bool tainted;       /* may carry state of a session's own SQL: close rather than hand on */
+  bool copy_answered; /* a statement turned out to be COPY, which a pipeline cannot do */
+  int64_t opened_ms;
+  int64_t idle_since_ms;
+} tndb_conn;
+
+/* Connect and check that the server is one we can talk to. */
+tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **conn, tenantdb_error **error);
+void tndb_conn_close(tndb_conn *conn);
+/* Whether an idle connection's socket has something to say: then it has been closed by the other side. */
+bool tndb_conn_is_stale(const tndb_conn *conn);
+/* Nothing under way, no transaction open. */
+bool tndb_conn_is_idle(const tndb_conn *conn);
+/* Whether the server's version can be worked with. */
+tenantdb_status tndb_conn_check_version(int version, tenantdb_error **error);
+/* Ask the server to stop what the connection is doing, without waiting long. Best effort. */
+void tndb_conn_cancel(tndb_conn *conn);
+
+#endif

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "pg/exchange.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "pg/failure.h"
+#include "pg/wait.h"
+
+void tndb_exchange_begin(tndb_conn *conn) {
+  for (size_t i = 0; i < conn->sent; i++) {
+    PQclear(conn->results[i]);
+    conn->results[i] = NULL;
+  }
+  conn->sent = 0;
+  conn->received = 0;
+  conn->send_failed = false;
+  conn->synced = false;
+  conn->flushed = false;
+  conn->copy_answered = false;
+  conn->timed_out = false;
+}
+
+static bool reserve(tndb_conn *conn) {
+  if (conn->sent < conn->capacity) {
+    return true;
+  }
+  size_t capacity = conn->capacity ? conn->capacity * 2 : 16;
+  PGresult **results = tndb_realloc(conn->results, capacity * sizeof *results);
+  if (!results) {
+    return false;
+  }
+  memset(results + conn->capacity, 0, (capacity - conn->capacity) * sizeof *results);
+  conn->results = results;
+  conn->capacity = capacity;
+  return true;
+}
+
+size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values) {
+  static const tndb_values none = {0, NULL, NULL, NULL};
+  const tndb_values *with = values ? values : &none;
+  if (conn->dead || conn->send_failed) {
+    return TNDB_NONE;
+  }
+  if (!reserve(conn) || PQsendQueryParams(conn->pg, sql, with->count, NULL, with->values, with->lengths,
+                                          with->formats, 0) != 1) {
+    conn->send_failed = true;
+    return TNDB_NONE;
+  }
+  return conn->sent++;
+}
+
+size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values) {
+  tndb_values with = {count, values, NULL, NULL};
+  return tndb_exchange_send(conn, sql, &with);
+}
+
+void tndb_exchange_close(tndb_conn *conn) {
+  if (conn->dead || conn->synced) {
+    return;
+  }
+  /* A statement that could not be queued leaves what was queued incomplete: it must not be sent. */
+  if (conn->send_failed || PQpipelineSync(conn->pg) != 1) {
+    conn->dead = true;
+  }
+  conn->synced = true;
+}
+
+/* Put what libpq has parsed into its place. True when the exchange is over. */
+static bool collect(tndb_conn *conn) {
+  while (!PQisBusy(conn->pg)) {
+    PGresult *result = PQgetResult(conn->pg);
+    ExecStatusType status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
+    if (!result) {
+      if (PQstatus(conn->pg) == CONNECTION_BAD || conn->received >= conn->sent) {
+        conn->dead = true;
+        return true;
+      }
+      conn->received++;
+    } else if (status == PGRES_PIPELINE_SYNC) {
+      PQclear(result);
+      return true;
+    } else if (conn->received >= conn->sent || conn->results[conn->received]) {
+      PQclear(result); /* more than one answer to one statement: not the protocol we speak */
+      conn->dead = true;
+      return true;
+    } else {
+      conn->results[conn->received] = result;
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+        conn->copy_answered = true;
+        conn->dead = true;
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+tndb_step tndb_exchange_step(tndb_conn *conn, bool readable) {
+  if (conn->dead) {
+    return TNDB_STEP_DEAD;
+  }
+  if (readable && PQconsumeInput(conn->pg) != 1) {
+    conn->dead = true;
+    (void)collect(conn); /* what had arrived before may say why */
+    return TNDB_STEP_DEAD;
+  }
+  if (!conn->flushed) {
+    int left = PQflush(conn->pg);
+    if (left < 0) {
+      /* The server may have said its last word before it closed; read it. */
+      (void)PQconsumeInput(conn->pg);
+      (void)collect(conn);
+      conn->dead = true;
+      return TNDB_STEP_DEAD;
+    }
+    conn->flushed = left == 0;
+  }
+  if (collect(conn)) {
+    return conn->dead ? TNDB_STEP_DEAD : TNDB_STEP_DONE;
+  }
+  return conn->flushed ? TNDB_STEP_READ : TNDB_STEP_READ_WRITE;
+}
+
+/* Why the connection died: what the server said last, else what libpq says. */
+static tenantdb_status death(tndb_conn *conn, tenantdb_error **error) {
+  size_t failed = tndb_exchange_failed(conn);
+  if (conn->copy_answered) {
+    return tndb_origin(error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_UNSUPPORTED_HERE,
+                       "COPY cannot be run as a query");
+  }
+  if (failed != TNDB_NONE && PQresultErrorField(conn->results[failed], PG_DIAG_SQLSTATE)) {
+    tenantdb_status status = tndb_failure_of_result(conn->results[failed], error);
+    return status == TENANTDB_CONNECTION
+               ? status
+               : tndb_error_fold(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);
+  }
+  if (conn->send_failed && PQstatus(conn->pg) == CONNECTION_OK) {
+    /* Refused by libpq before anything left: too many values, or no memory. */
+    const char *why = PQerrorMessage(conn->pg);
+    return *why ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "%s", why)
+                : tndb_no_memory(error);
+  }
+  const char *message = PQerrorMessage(conn->pg);
+  size_t length = strcspn(message, "\n");
+  return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                     "the connection broke%s%.*s", length ? ": " : "", (int)length, message);
+}
+
+static tndb_step run_until(tndb_conn *conn, tndb_step step, tndb_deadline deadline) {
+  while (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
+    tndb_ready ready = tndb_wait(PQsocket(conn->pg), true, step == TNDB_STEP_READ_WRITE, deadline);
+    if (ready == TNDB_READY_TIMEOUT) {
+      return step;
+    }
+    if (ready == TNDB_READY_FAILED) {
+      conn->dead = true;
+      return TNDB_STEP_DEAD;
+    }
+    step = tndb_exchange_step(conn, (ready & TNDB_READY_READ) != 0);
+  }
+  return step;
+}
+
+/*
+ * When the deadline passes the server is asked to stop, and gets a tenth of the
+ * time again to say that it did: then what happened is known, and the
+ * connection can live on. A server that stays silent costs the connection.
+ */
+tenantdb_status tndb_exchange_finish(tndb_conn *conn, tndb_deadline deadline, tenantdb_error **error) {
+  int64_t allowed = deadline == TNDB_NEVER ? 0 : deadline - tndb_clock_ms();
+  tndb_exchange_close(conn);
+  tndb_step step = run_until(conn, tndb_exchange_step(conn, false), deadline);
+  if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
+    conn->timed_out = true;
+    tndb_conn_cancel(conn);
+    step = run_until(conn, step, tndb_deadline_in(allowed / 10 > 20 ? allowed / 10 : 20));
+  }
+  if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
+    conn->dead = true;
+    return tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
+                       "no answer from the server within the deadline; the connection is given up");
+  }
+  return conn->dead ? death(conn, error) : TENANTDB_OK;
+}
+
+/* ---------------------------------------------------------------- results */
+
+PGresult *tndb_exchange_result(const tndb_conn *conn, size_t place) {
+  return place < conn->sent ? conn->results[place] : NULL;
+}
+
+PGresult *tndb_exchange_take(tndb_conn *conn, size_t place) {
+  PGresult *result = tndb_exchange_result(conn, place);
+  if (result) {
+    conn->results[place] = NULL;
+  }
+  return result;
+}
+
+size_t tndb_exchange_failed(const tndb_conn *conn) {
+  for (size_t i = 0; i < conn->sent; i++) {
+    if (conn->results[i] && PQresultStatus(conn->results[i]) == PGRES_FATAL_ERROR) {
+      return i;
+    }
+  }
+  return TNDB_NONE;
+}
+
+tenantdb_status tndb_exchange_check(const tndb_conn *conn, tenantdb_error **error) {
+  size_t failed = tndb_exchange_failed(conn);
+  if (failed == TNDB_NONE) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tndb_failure_of_result(conn->results[failed], error);
+  if (status == TENANTDB_CANCELLED && conn->timed_out) {
+    status =
+        tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
+                    "the statement did not end within the deadline and was stopped; nothing of it was done");
+  }
+  return status;
+}
+
+bool tndb_exchange_committed(const tndb_conn *conn, size_t place) {
+  PGresult *result = tndb_exchange_result(conn, place);
+  /* COMMIT of a failed transaction is answered with success and the tag ROLLBACK. */
+  return result && PQresultStatus(result) == PGRES_COMMAND_OK && strcmp(PQcmdStatus(result), "COMMIT") == 0;
+}
+
+tenantdb_status tndb_exchange_single(tndb_conn *conn, const char *sql, const tndb_values *values,
+                                     tndb_deadline deadline, PGresult **result, tenantdb_error **error) {
+  if (result) {
+    *result = NULL;
+  }
+  tndb_exchange_begin(conn);
+  size_t place = tndb_exchange_send(conn, sql, values);
+  tenantdb_status status = tndb_exchange_finish(conn, deadline, error);
+  if (!status) {
+    status = tndb_exchange_check(conn, error);
+  }
+  if (!status && result) {
+    *result = tndb_exchange_take(conn, place);
+  }
+  return status;
+}
+
+tenantdb_status tndb_exchange_rollback(tndb_conn *conn, tndb_deadline deadline, tenantdb_error **error) {
+  tenantdb_status status = tndb_exchange_single(conn, "ROLLBACK", NULL, deadline, NULL, error);
+  if (!tndb_conn_is_idle(conn)) {
+    conn->dead = true;
+  }
+  return status;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A PGresult as a tenantdb_result: the cells stay where they are. */
+#ifndef TNDB_PG_ROWS_H
+#define TNDB_PG_ROWS_H
+
+#include <libpq-fe.h>
+
+#include "base/result.h"
+
+/* Takes the PGresult in both outcomes. */
+tenantdb_status tndb_rows_wrap(PGresult *rows, tenantdb_result **result, tenantdb_error **error);
+/* How many rows a command touched. */
+int64_t tndb_rows_affected(PGresult *rows);
+
+#endif

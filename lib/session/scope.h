@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The scope: what binds a transaction to a tenant.
+ *
+ * One statement sets the search path and the role for the transaction and, in
+ * the same breath, makes the server refuse when what is then in force is not
+ * what was asked for. A schema that does not exist, or that the role may not
+ * use, would otherwise be passed over in silence, and a write would land
+ * elsewhere.
+ */
+#ifndef TNDB_SESSION_SCOPE_H
+#define TNDB_SESSION_SCOPE_H
+
+#include "catalog/database.h"
+#include "pg/exchange.h"
+
+typedef struct tndb_scope {
+  char *path; /* the search path's text */
+  char *schema;
+  char *role; /* NULL: the connected user himself */
+} tndb_scope;
+
+/* `role` may be NULL or "". */
+tenantdb_status tndb_scope_init(tndb_scope *scope, const tenantdb *db, const char *schema, const char *role,
+                                tenantdb_error **error);
+void tndb_scope_free(tndb_scope *scope);
+/* Queue the statement; returns its place. */
+size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn);
+/* Raise what a failed bind means: ISOLATION, unless the server was merely busy or gone. */
+tenantdb_status tndb_scope_refused(const tndb_scope *scope, const PGresult *result, tenantdb_error **error);
+
+#endif

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Opening and closing sessions. */
+#include "session/session.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "catalog/tenants.h"
+
+#define MAGIC 0x73657373u /* "sess" */
+
+tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error) {
+  if (!session) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "session is NULL");
+  }
+  if (session->magic != MAGIC) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_HANDLE,
+                       "session is not an open session");
+  }
+  tenantdb_status status = tndb_database_check(session->db, error);
+  if (!status && session->state == TNDB_SESSION_BROKEN) {
+    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_SESSION_BROKEN,
+                         "the session's connection is gone: close the session and open another");
+    tndb_error_set_retry(error, TENANTDB_RETRY_NEW_SESSION);
+  }
+  return status;
+}
+
+tndb_deadline tndb_session_deadline(const tenantdb_session *session) {
+  return tndb_deadline_in(session->timeout_ms);
+}
+
+void tndb_session_break(tenantdb_session *session) {
+  session->state = TNDB_SESSION_BROKEN;
+  if (session->conn) {
+    session->conn->dead = true;
+    tndb_pool_release(session->db->pool, session->conn);
+    session->conn = NULL;
+  }
+}
+
+/* ---------------------------------------------------------------- opening */
+
+tenantdb_status tndb_session_require_active(const tenantdb_tenant *tenant, tenantdb_error **error) {
+  if (tenant->state == TENANTDB_TENANT_ACTIVE) {
+    return TENANTDB_OK;
+  }
+  if (tenant->state == TENANTDB_TENANT_DELETED) {
+    return tndb_tenant_unknown(tenant->slug, error);
+  }
+  const char *way = tenant->state == TENANTDB_TENANT_PENDING ? "; tenantdb_tenant_activate() provisions it"
+                    : tenant->state == TENANTDB_TENANT_SUSPENDED ? "; tenantdb_tenant_resume() opens it again"
+                    : tenant->state == TENANTDB_TENANT_ARCHIVED ? "; tenantdb_tenant_restore() brings it back"
+                                                                : "";
+  (void)tndb_origin(error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE,
+                    "tenant %s is %s, and sessions open only on an active one%s", tenant->slug,
+                    tndb_tenant_state_name(tenant->state), way);
+  tndb_error_set_tenant(error, tenant->slug);
+  return TENANTDB_UNAVAILABLE;
+}
+
+static tenantdb_status require_role(const tenantdb *db, const tenantdb_tenant *tenant,
+                                    tenantdb_error **error) {
+  if (db->level < TENANTDB_ISOLATION_ROLE || tenant->role[0]) {
+    return TENANTDB_OK;
+  }
+  (void)tndb_origin(
+      error, TENANTDB_ISOLATION, TENANTDB_REASON_TENANT_HAS_NO_ROLE,
+      "tenant %s was provisioned at isolation level routing and has no role: tenantdb_reconcile() "
+      "gives it one",
+      tenant->slug);
+  tndb_error_set_tenant(error, tenant->slug);
+  return TENANTDB_ISOLATION;
+}
+
+static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name, tenantdb_error **error) {
+  tenantdb *db = session->db;
+  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_status status = tndb_catalog_require(db, session->conn, deadline, error);
+  if (!status) {
+    status = tndb_tenant_lookup(db, session->conn, name, deadline, &tenant, error);
+  }
+  if (!status) {
+    status = tndb_session_require_active(tenant, error);
+  }
+  if (!status) {
+    status = require_role(db, tenant, error);
+  }
+  if (!status) {
+    const char *role = db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL;
+    memcpy(session->tenant_id, tenant->id, sizeof session->tenant_id);
+    status = tndb_scope_init(&session->scope, db, tenant->schema, role, error);
+  }
+  tenantdb_tenant_free(tenant);
+  return status;
+}
+
+/* `tenant` NULL: a shared session. */
+static tenantdb_status open_session(tenantdb *db, const char *tenant, const tenantdb_session_options *options,
+                                    tenantdb_session **out, tenantdb_error **error) {
+  tndb_session_settings settings;
+  tenantdb_status status = tndb_session_settings_read(db, options, &settings, error);
+  if (status) {
+    return status;
+  }
+  tenantdb_session *session = tndb_new(tenantdb_session);
+  if (!session) {
+    return tndb_no_memory(error);
+  }
+  session->magic = MAGIC;
+  session->db = tndb_database_hold(db);
+  session->timeout_ms = settings.timeout_ms;
+  session->read_only = settings.read_only;
+  status = tndb_pool_lease(db->pool, tndb_session_deadline(session), &session->conn, error);
+  if (!status) {
+    status = tenant ? bind_to_tenant(session, tenant, error)
+                    : tndb_scope_init(&session->scope, db, tndb_database_shared_schema(db), NULL, error);
+  }
+  if (status) {
+    tenantdb_session_close(session);
+    return status;
+  }
+  *out = session;
+  return TENANTDB_OK;
+}
+
+tenantdb_status tenantdb_session_open(tenantdb *db, const char *tenant,
+                                      const tenantdb_session_options *options, tenantdb_session **session,
+                                      tenantdb_error **error) {
+  tndb_error_reset(error);
+  if (session) {
+    *session = NULL;
+  }
+  if (!session || !tenant) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "%s is NULL",
+                       session ? "tenant" : "session");
+  }
+  tenantdb_status status = tndb_database_check(db, error);
+  return status ? status : open_session(db, tenant, options, session, error);
+}
+
+tenantdb_status tenantdb_session_open_shared(tenantdb *db, const tenantdb_session_options *options,
+                                             tenantdb_session **session, tenantdb_error **error) {
+  tndb_error_reset(error);
+  if (!session) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "session is NULL");
+  }
+  *session = NULL;
+  tenantdb_status status = tndb_database_check(db, error);
+  return status ? status : open_session(db, NULL, options, session, error);
+}
+
+/* ---------------------------------------------------------------- a refused scope */
+
+tenantdb_status tndb_session_refused(tenantdb_session *session, PGresult *result, tenantdb_error **error) {
+  tenantdb_error *own = NULL;
+  tenantdb_status status = tndb_scope_refused(&session->scope, result, &own);
+  if (status != TENANTDB_ISOLATION) {
+    return tndb_error_pass(error, own);
+  }
+  tndb_config_write_log(session->db->config, TENANTDB_LOG_ERROR, "scope-refused",
+                        tenantdb_error_message(own));
+  tndb_session_break(session);
+  tndb_tenants_forget(session->db);
+  /* A tenant that was suspended meanwhile has lost its role's rights: that is no breach, and has its own
+   * status. */
+  tndb_conn *conn = NULL;
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_error *unavailable = NULL;
+  tndb_deadline deadline =
+      tndb_deadline_in(tndb_config_number(session->db->config, TNDB_OPERATION_LOCK_TIMEOUT));
+  if (session->tenant_id[0] && !tndb_pool_lease(session->db->pool, deadline, &conn, NULL) &&
+      !tndb_tenant_read(session->db, conn, session->tenant_id, false, deadline, &tenant, NULL)) {
+    (void)tndb_session_require_active(tenant, &unavailable);
+  }
+  tenantdb_tenant_free(tenant);
+  tndb_pool_release(session->db->pool, conn);
+  if (unavailable) {
+    tenantdb_error_free(own);
+    return tndb_error_pass(error, unavailable);
+  }
+  return tndb_error_pass(error, own);
+}
+
+/* ---------------------------------------------------------------- closing */
+
+const char *tenantdb_session_tenant(const tenantdb_session *session) {
+  return session ? session->tenant_id : "";
+}
+
+const char *tenantdb_session_schema(const tenantdb_session *session) {
+  return session && session->scope.schema ? session->scope.schema : "";
+}
+
+void tenantdb_session_close(tenantdb_session *session) {
+  if (!session || session->magic != MAGIC) {
+    return;
+  }
+  session->magic = 0;
+  tndb_conn *conn = session->conn;
+  if (conn && !conn->dead && !tndb_conn_is_idle(conn)) {
+    tndb_deadline soon =
+        tndb_deadline_in(tndb_config_number(session->db->config, TNDB_DATABASE_CONNECT_TIMEOUT));
+    (void)tndb_exchange_rollback(conn, tndb_deadline_min(soon, tndb_session_deadline(session)), NULL);
+  }
+  tndb_pool_release(session->db->pool, conn);
+  tndb_scope_free(&session->scope);
+  tndb_free(session->begin_sql);
+  tndb_database_release(session->db);
+  tndb_free(session);
+}

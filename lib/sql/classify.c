@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "sql/classify.h"
+
+#include <string.h>
+
+#include "sql/lexer.h"
+
+/* The first token that says something. */
+static bool first(tndb_lexer *lexer, tndb_token *token, const char *sql) {
+  tndb_lexer_start(lexer, sql, strlen(sql), false);
+  while (tndb_lexer_next(lexer, token)) {
+    if (!tndb_token_is_char(sql, token, ';') && !tndb_token_is_char(sql, token, '(')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool tndb_sql_is_transaction_control(const char *sql, const char **word) {
+  static const struct {
+    const char *word;
+    const char *name;
+  } words[] = {
+      {"begin", "BEGIN"},
+      {"start", "START TRANSACTION"},
+      {"commit", "COMMIT"},
+      {"end", "END"},
+      {"abort", "ABORT"},
+      {"rollback", "ROLLBACK"},
+      {"savepoint", "SAVEPOINT"},
+      {"release", "RELEASE"},
+      {"prepare", "PREPARE TRANSACTION"},
+  };
+  if (word) {
+    *word = NULL;
+  }
+  tndb_lexer lexer;
+  tndb_token token;
+  if (!first(&lexer, &token, sql)) {
+    return false;
+  }
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (!tndb_token_is_word(sql, &token, words[i].word)) {
+      continue;
+    }
+    if (words[i].word[0] == 'p' &&
+        !(tndb_lexer_next(&lexer, &token) && tndb_token_is_word(sql, &token, "transaction"))) {
+      return false;
+    }
+    if (word) {
+      *word = words[i].name;
+    }
+    return true;
+  }
+  return false;
+}
+
+bool tndb_sql_is_empty(const char *sql) {
+  tndb_lexer lexer;
+  tndb_token token;
+  tndb_lexer_start(&lexer, sql, strlen(sql), false);
+  while (tndb_lexer_next(&lexer, &token)) {
+    if (!tndb_token_is_char(sql, &token, ';')) {
+      return false;
+    }
+  }
+  return token.kind == TNDB_TOKEN_END;
+}

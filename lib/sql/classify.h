@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What a query is, by its first word. Runs before every query: no allocation, no more text read than needed.
+ */
+#ifndef TNDB_SQL_CLASSIFY_H
+#define TNDB_SQL_CLASSIFY_H
+
+#include <stdbool.h>
+
+/*
+ * Whether a statement begins or ends a transaction or a savepoint; `word` (may
+ * be NULL) receives what it is, in capitals, static, or NULL.
+ */
+bool tndb_sql_is_transaction_control(const char *sql, const char **word);
+/* Whether there is nothing but blanks, comments and semicolons. */
+bool tndb_sql_is_empty(const char *sql);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tenant/access.h"
+
+#include "base/memory.h"
+#include "registry/registry.h"
+#include "sql/identifier.h"
+
+/* Queue "<before><name><between><name><after>"; a buffer that failed fails the exchange. */
+static size_t send_text(tndb_work *work, const tndb_buffer *sql) {
+  if (sql->failed) {
+    work->conn->send_failed = true;
+    return TNDB_NONE;
+  }
+  return tndb_work_send(work, tndb_buffer_text(sql), 0, NULL);
+}
+
+static size_t send_names(tndb_work *work, const char *before, const char *first, const char *between,
+                         const char *second) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&sql, before);
+  tndb_quote_identifier(&sql, first);
+  tndb_buffer_append(&sql, between);
+  if (second) {
+    tndb_quote_identifier(&sql, second);
+  }
+  return send_text(work, &sql);
+}
+
+size_t tndb_access_create_role(tndb_work *work, const char *role) {
+  char group[64];
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_database_group_role(work->db, group);
+  tndb_buffer_append(&sql, "CREATE ROLE ");
+  tndb_quote_identifier(&sql, role);
+  tndb_buffer_append(&sql, " NOLOGIN IN ROLE ");
+  tndb_quote_identifier(&sql, group);
+  tndb_buffer_append(&sql, " ROLE CURRENT_USER");
+  return send_text(work, &sql);
+}
+
+/* Naming each relation: ON ALL TABLES IN SCHEMA searches the whole catalog. */
+static void grant_relations(tndb_work *work, const char *schema, const char *role, bool sequences) {
+  const tenantdb_registry *registry = work->db->registry;
+  size_t count = tndb_registry_relations(registry, TENANTDB_BASE_TENANT, NULL, 0);
+  tndb_relation *relations = tndb_alloc_array(count + 1, sizeof *relations);
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  if (!relations) {
+    work->conn->send_failed = true;
+    return;
+  }
+  (void)tndb_registry_relations(registry, TENANTDB_BASE_TENANT, relations, count);
+  for (size_t i = 0; i < count; i++) {
+    if ((relations[i].kind == 'S') == sequences) {
+      tndb_buffer_append(&sql, sql.length  ? ", "
+                               : sequences ? "GRANT USAGE, SELECT ON SEQUENCE "
+                                           : "GRANT SELECT, INSERT, UPDATE, DELETE ON ");
+      tndb_quote_identifier(&sql, schema);
+      tndb_buffer_append_char(&sql, '.');
+      tndb_quote_identifier(&sql, relations[i].name);
+    }
+  }
+  tndb_free(relations);
+  if (sql.length || sql.failed) {
+    tndb_buffer_append(&sql, " TO ");
+    tndb_quote_identifier(&sql, role);
+    (void)send_text(work, &sql);
+  }
+}
+
+void tndb_access_grant(tndb_work *work, const char *schema, const char *role) {
+  const tenantdb_registry *registry = work->db->registry;
+  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
+  grant_relations(work, schema, role, false);
+  grant_relations(work, schema, role, true);
+  if (tndb_registry_has_serials(registry, TENANTDB_BASE_TENANT)) {
+    (void)send_names(work, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ", schema, " TO ", role);
+  }
+  if (tndb_registry_has_functions(registry, TENANTDB_BASE_TENANT)) {
+    /* Functions are everybody's when they are made; default privileges by schema cannot change that. */
+    (void)send_names(work, "REVOKE ALL ON ALL ROUTINES IN SCHEMA ", schema, " FROM PUBLIC", NULL);
+    (void)send_names(work, "GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ", schema, " TO ", role);
+  }
+}
+
+void tndb_access_open(tndb_work *work, const char *schema, const char *role) {
+  char group[64];
+  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
+  tndb_database_group_role(work->db, group);
+  if (group[0]) {
+    (void)send_names(work, "GRANT ", group, " TO ", role);
+  }
+}
+
+void tndb_access_shut(tndb_work *work, const char *schema, const char *role) {
+  char group[64];
+  (void)send_names(work, "REVOKE USAGE ON SCHEMA ", schema, " FROM ", role);
+  tndb_database_group_role(work->db, group);
+  if (group[0]) {
+    (void)send_names(work, "REVOKE ", group, " FROM ", role);
+  }
+}
+
+void tndb_access_drop_role(tndb_work *work, const char *role) {
+  (void)send_names(work, "DROP OWNED BY ", role, "", NULL);
+  (void)send_names(work, "DROP ROLE ", role, "", NULL);
+}

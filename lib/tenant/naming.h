@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* Names of tenants: what a slug may be, and the schema's and role's names made of it. */
+#ifndef TNDB_TENANT_NAMING_H
+#define TNDB_TENANT_NAMING_H
+
+#include "base/random.h"
+#include "catalog/database.h"
+
+#define TNDB_NAME_SIZE 64 /* 63 bytes and NUL */
+
+typedef struct tndb_names_of_tenant {
+  char schema[TNDB_NAME_SIZE];
+  char role[TNDB_NAME_SIZE]; /* "" at level routing */
+} tndb_names_of_tenant;
+
+/* Everything about a slug that does not need the server, for this database. */
+tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb_error **error);
+/* Check the slug and make the names. */
+tenantdb_status tndb_naming_make(const tenantdb *db, const char *slug, const char *id,
+                                 tndb_names_of_tenant *names, tenantdb_error **error);
+/* The slug folded to lower case, for locks and comparisons. */
+void tndb_naming_fold(const char *slug, char folded[TNDB_NAME_SIZE]);
+
+#endif

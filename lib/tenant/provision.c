@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tenant/provision.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "catalog/text_array.h"
+#include "pg/failure.h"
+#include "sql/identifier.h"
+#include "tenant/access.h"
+
+/*
+ * $1 the tenant's schema, $2 what must be in it, $3 the shared schema. What
+ * this very transaction made in the shared schema under one of these names went
+ * astray. The names are looked up by the index on name and schema.
+ */
+static const char verify_sql[] =
+    "SELECT CASE WHEN found.missing IS NOT NULL OR found.stray IS NOT NULL THEN"
+    " ('" TNDB_CHECK_PREFIX
+    "' OPERATOR(pg_catalog.||) coalesce('missing: ' OPERATOR(pg_catalog.||) found.missing,"
+    " 'in the shared schema: ' OPERATOR(pg_catalog.||) found.stray))::integer END FROM (SELECT"
+    " (SELECT pg_catalog.string_agg(name, ', ') FROM pg_catalog.unnest($2::text[]) name WHERE NOT EXISTS"
+    " (SELECT FROM pg_catalog.pg_class c WHERE c.relname = name AND c.relnamespace ="
+    " (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $1))) AS missing,"
+    " (SELECT pg_catalog.string_agg(name, ', ') FROM pg_catalog.unnest($2::text[]) name WHERE EXISTS"
+    " (SELECT FROM pg_catalog.pg_class c WHERE c.relname = name AND c.relnamespace ="
+    " (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname = $3)"
+    " AND c.xmin = pg_catalog.pg_current_xact_id()::xid)) AS stray) found";
+
+void tndb_provision_mark(tndb_buffer *text, const char *id) {
+  tndb_buffer_append(text, "libtenantdb tenant ");
+  tndb_buffer_append(text, id);
+}
+
+static tenantdb_status queue_schema(tndb_provision *provision, tndb_work *work, const char *id,
+                                    tenantdb_error **error) {
+  tndb_auto_buffer mark = TNDB_BUFFER_INIT;
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&sql, "CREATE SCHEMA ");
+  tndb_quote_identifier(&sql, provision->schema);
+  if (sql.failed) {
+    return tndb_no_memory(error);
+  }
+  provision->create_schema = tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
+  tndb_buffer_clear(&sql);
+  tndb_provision_mark(&mark, id);
+  tndb_buffer_append(&sql, "COMMENT ON SCHEMA ");
+  tndb_quote_identifier(&sql, provision->schema);
+  tndb_buffer_append(&sql, " IS ");
+  tndb_quote_literal(&sql, tndb_buffer_text(&mark));
+  if (sql.failed || mark.failed) {
+    return tndb_no_memory(error);
+  }
+  (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
+  return tndb_work_set_path(work, provision->schema, error);
+}
+
+static tenantdb_status queue_verification(tndb_provision *provision, tndb_work *work,
+                                          tenantdb_error **error) {
+  const tenantdb_registry *registry = work->db->registry;
+  size_t count = tndb_registry_relations(registry, TENANTDB_BASE_TENANT, NULL, 0);
+  tndb_relation *relations = tndb_alloc_array(count + 1, sizeof *relations);
+  tndb_auto_text_array names = TNDB_TEXT_ARRAY_INIT;
+  if (!relations) {
+    return tndb_no_memory(error);
+  }
+  (void)tndb_registry_relations(registry, TENANTDB_BASE_TENANT, relations, count);
+  for (size_t i = 0; i < count; i++) {
+    tndb_text_array_add(&names, relations[i].name);
+  }
+  tndb_free(relations);
+  const char *values[] = {provision->schema, tndb_text_array_finish(&names),
+                          tndb_database_shared_schema(work->db)};
+  if (!values[1]) {
+    return tndb_no_memory(error);
+  }
+  provision->verify = tndb_work_send(work, verify_sql, 3, values);
+  return TENANTDB_OK;
+}
+
+tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
+                                     const char *schema, const char *role, tenantdb_error **error) {
+  *provision = (tndb_provision){schema, role, {NULL, 0}, TNDB_NONE, TNDB_NONE, TNDB_NONE, TNDB_NONE};
+  tenantdb_status status =
+      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
+                               tndb_database_shared_schema(work->db), &provision->ddl, error);
+  if (!status && *role) {
+    provision->create_role = tndb_access_create_role(work, role);
+  }
+  if (!status) {
+    status = queue_schema(provision, work, id, error);
+  }
+  if (status) {
+    return status;
+  }
+  for (size_t i = 0; i < provision->ddl.count; i++) {
+    size_t place = tndb_work_send(work, provision->ddl.items[i].sql, 0, NULL);
+    provision->first_ddl = i == 0 ? place : provision->first_ddl;
+  }
+  if (*role) {
+    tndb_access_grant(work, schema, role);
+  }
+  return queue_verification(provision, work, error);
+}
+
+void tndb_provision_free(tndb_provision *provision) {
+  tndb_ddl_free(&provision->ddl);
+}
+
+/* ---------------------------------------------------------------- what went wrong */
+
+static void explain_taken(tenantdb_error **error, int32_t reason, const char *what, const char *name) {
+  (void)tndb_origin(
+      error, TENANTDB_ALREADY_EXISTS, reason,
+      "there is a %s \"%s\" already and it is not ours; it was not touched. Choose another slug or "
+      "another template for names",
+      what, name);
+}
+
+static bool has_code(tenantdb_error **error, const char *code) {
+  return strcmp(tenantdb_error_sqlstate(*error), code) == 0;
+}
+
+static void explain_ddl(const tndb_provision *provision, const tndb_work *work, size_t which,
+                        tenantdb_error **error) {
+  bool no_extensions = !*tndb_config_text(work->db->config, TNDB_EXTENSIONS_SCHEMA);
+  tndb_error_prefix(error, "%s", provision->ddl.items[which].place);
+  if ((has_code(error, "42704") || has_code(error, "42883")) && no_extensions &&
+      !tenantdb_error_hint(*error)[0]) {
+    tndb_error_set_hint(
+        error,
+        "Types and functions of extensions are found when option extensions.schema names the schema "
+        "that holds them.");
+  }
+}
+
+bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *work, tenantdb_error **error) {
+  size_t failed = tndb_exchange_failed(work->conn);
+  char found[200];
+  if (failed == TNDB_NONE || !error || !*error) {
+    return false;
+  }
+  if (failed == provision->create_role) {
+    if (has_code(error, "42710")) {
+      explain_taken(error, TENANTDB_REASON_ROLE_TAKEN, "role", provision->role);
+    } else {
+      tndb_error_prefix(error, "creating role %s", provision->role);
+    }
+    return true;
+  }
+  if (failed == provision->create_schema) {
+    if (has_code(error, "42P06") || has_code(error, "23505")) {
+      explain_taken(error, TENANTDB_REASON_SCHEMA_TAKEN, "schema", provision->schema);
+    } else {
+      tndb_error_prefix(error, "creating schema %s", provision->schema);
+      if (has_code(error, "42501")) {
+        tndb_error_set_hint(error, "The connected user needs CREATE on the database.");
+      }
+    }
+    return true;
+  }
+  if (provision->first_ddl != TNDB_NONE && failed >= provision->first_ddl &&
+      failed - provision->first_ddl < provision->ddl.count) {
+    explain_ddl(provision, work, failed - provision->first_ddl, error);
+    return true;
+  }
+  if (failed == provision->verify && tndb_failure_is_check(tndb_exchange_result(work->conn, failed), found)) {
+    (void)tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_VERIFICATION_FAILED,
+                      "schema %s would not be what the registry declares (%s); nothing was kept",
+                      provision->schema, found);
+    return true;
+  }
+  return false;
+}

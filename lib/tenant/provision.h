@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Provisioning: everything between a row in the catalog and a tenant that can
+ * be used, queued into one transaction and sent in one flush. The last
+ * statement makes the server refuse to commit when what was asked for is not
+ * there.
+ */
+#ifndef TNDB_TENANT_PROVISION_H
+#define TNDB_TENANT_PROVISION_H
+
+#include "catalog/work.h"
+#include "registry/registry.h"
+
+typedef struct tndb_provision {
+  const char *schema;
+  const char *role; /* "" at level routing */
+  tndb_ddl ddl;
+  size_t create_role; /* places in the exchange */
+  size_t create_schema;
+  size_t first_ddl;
+  size_t verify;
+} tndb_provision;
+
+/* Queue it all. tndb_provision_free() in every case. */
+tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
+                                     const char *schema, const char *role, tenantdb_error **error);
+/*
+ * When the statement that failed is one of these: give the error its place and
+ * its meaning. True when it was.
+ */
+bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *work, tenantdb_error **error);
+void tndb_provision_free(tndb_provision *provision);
+
+/* What a schema of ours is marked with, so that no other is ever dropped. */
+void tndb_provision_mark(tndb_buffer *text, const char *id);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Reconcile: finish or undo what was interrupted.
+ *
+ * Creation is one transaction and leaves nothing half done; what can be
+ * interrupted is a purge. Besides, tenants get the role they lack, and what
+ * cannot be mended is reported.
+ */
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/result.h"
+#include "catalog/tenants.h"
+#include "catalog/work.h"
+#include "tenant/access.h"
+#include "tenant/naming.h"
+#include "tenant/purge.h"
+#include "tenant/transition.h"
+
+static const char interrupted_sql[] =
+    "SELECT o.tenant_id, t.slug FROM %soperations o JOIN %stenants t ON t.id = o.tenant_id"
+    " WHERE o.state = 'running' AND o.kind = 'purge' AND o.lease_until < now() ORDER BY o.started_at, o.id";
+static const char roleless_sql[] =
+    "SELECT t.id, t.slug FROM %stenants t WHERE t.state IN ('active', 'suspended', 'archived') AND"
+    " (t.role_name IS NULL OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = t.role_name))"
+    " AND EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schema_name) ORDER BY "
+    "t.created_at, t.id";
+static const char schemaless_sql[] =
+    "SELECT t.id, t.slug FROM %stenants t WHERE t.state IN ('active', 'suspended', 'archived') AND NOT EXISTS"
+    " (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schema_name) ORDER BY t.created_at, t.id";
+
+/* Run one of the queries above, of which the first names the catalog twice. */
+static tenantdb_status find(tenantdb *db, const char *pattern, PGresult **rows, tenantdb_error **error) {
+  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  for (const char *at = pattern; *at;) {
+    size_t length = strcspn(at, "%");
+    tndb_buffer_append_n(&sql, at, length);
+    at += length;
+    if (*at) {
+      tndb_buffer_append(&sql, db->catalog);
+      at += 2;
+    }
+  }
+  *rows = NULL;
+  if (sql.failed) {
+    return tndb_no_memory(error);
+  }
+  tndb_conn *conn;
+  tenantdb_status status = tndb_pool_lease(db->pool, deadline, &conn, error);
+  if (!status) {
+    status = tndb_catalog_require(db, conn, deadline, error);
+  }
+  if (!status) {
+    status = tndb_exchange_single(conn, tndb_buffer_text(&sql), NULL, deadline, rows, error);
+  }
+  tndb_pool_release(db->pool, conn);
+  return status;
+}
+
+static void add(tndb_table *table, const char *tenant, const char *operation, const char *action,
+                const char *outcome) {
+  const char *cells[] = {tenant, operation, action, outcome};
+  tndb_table_row(table, cells);
+}
+
+/* One tenant that fails does not keep the others from being mended; without a server nothing goes on. */
+static tenantdb_status note(tndb_table *table, const char *slug, const char *operation, const char *action,
+                            tenantdb_status status, tenantdb_error *own, tenantdb_error **error) {
+  if (status == TENANTDB_CONNECTION || status == TENANTDB_MEMORY) {
+    return tndb_error_pass(error, own);
+  }
+  add(table, slug, operation, action, status ? tenantdb_error_message(own) : "done");
+  tenantdb_error_free(own);
+  return TENANTDB_OK;
+}
+
+/* ---------------------------------------------------------------- a role for who has none */
+
+static tenantdb_status give_role(tenantdb *db, const char *id, tenantdb_error **error) {
+  tndb_work work;
+  tndb_names_of_tenant names;
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_status status = tndb_change_start(&work, db, id, &tenant, error);
+  if (!status && !tenant->role[0]) {
+    status = tndb_naming_make(db, tenant->slug, tenant->id, &names, error);
+  }
+  if (!status) {
+    const char *role = tenant->role[0] ? tenant->role : names.role;
+    tndb_record what = {tenant->id,
+                        "give role",
+                        tndb_tenant_state_name(tenant->state),
+                        tndb_tenant_state_name(tenant->state),
+                        NULL,
+                        NULL,
+                        NULL};
+    size_t place = tndb_change_update(&work, tenant, "role_name = $3", role);
+    tndb_work_record(&work, &what);
+    (void)tndb_access_create_role(&work, role);
+    tndb_access_grant(&work, tenant->schema, role);
+    if (tenant->state != TENANTDB_TENANT_ACTIVE) {
+      tndb_access_shut(&work, tenant->schema, role);
+    }
+    status = tndb_change_commit(&work, tenant, place, NULL, error);
+  }
+  tndb_work_end(&work);
+  tenantdb_tenant_free(tenant);
+  return status;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static tenantdb_status resume_purges(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = find(db, interrupted_sql, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    tenantdb_error *own = NULL;
+    tenantdb_status done = tndb_purge_resume(db, PQgetvalue(rows, i, 0), &own);
+    status = note(table, PQgetvalue(rows, i, 1), "purge", "resume", done, own, error);
+  }
+  PQclear(rows);
+  return status;
+}
+
+static tenantdb_status give_roles(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  if (db->level < TENANTDB_ISOLATION_ROLE) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = find(db, roleless_sql, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    tenantdb_error *own = NULL;
+    tenantdb_status done = give_role(db, PQgetvalue(rows, i, 0), &own);
+    status = note(table, PQgetvalue(rows, i, 1), NULL, "give role", done, own, error);
+  }
+  PQclear(rows);
+  return status;
+}
+
+static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = find(db, schemaless_sql, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    add(table, PQgetvalue(rows, i, 1), NULL, "report",
+        "the tenant's schema is gone: restore it from a backup, or purge the tenant");
+  }
+  PQclear(rows);
+  return status;
+}
+
+tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantdb_error **error) {
+  static const char *const columns[] = {"tenant", "operation", "action", "outcome"};
+  tndb_error_reset(error);
+  if (done) {
+    *done = NULL;
+  }
+  tenantdb_status status = tndb_database_check(db, error);
+  if (status) {
+    return status;
+  }
+  tndb_table *table = tndb_table_new(columns, 4);
+  status = resume_purges(db, table, error);
+  if (!status) {
+    status = give_roles(db, table, error);
+  }
+  if (!status) {
+    status = report_lost(db, table, error);
+  }
+  if (status || !done) {
+    tndb_table_free(table);
+    return status;
+  }
+  return tndb_table_finish(table, done, error);
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "tenant/transition.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "tenant/access.h"
+#include "tenant/naming.h"
+#include "tenant/provision.h"
+
+#define TEN_YEARS INT64_C(315576000)
+
+/* ---------------------------------------------------------------- the parts every change has */
+
+tenantdb_status tndb_change_start(tndb_work *work, tenantdb *db, const char *name, tenantdb_tenant **tenant,
+                                  tenantdb_error **error) {
+  *tenant = NULL;
+  *work = (tndb_work){0};
+  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&lock, "tenant:");
+  tndb_buffer_append(&lock, name);
+  if (lock.failed) {
+    return tndb_no_memory(error);
+  }
+  tenantdb_status status = tndb_work_start(work, db, tndb_buffer_text(&lock), true, error);
+  if (!status) {
+    status = tndb_work_sync(work, error);
+  }
+  if (!status) {
+    status = tndb_tenant_read(db, work->conn, name, true, work->deadline, tenant, error);
+  }
+  if (status == TENANTDB_BUSY) {
+    tndb_error_prefix(error, "somebody else is working on tenant %s", name);
+  }
+  return status;
+}
+
+tenantdb_status tndb_change_require(const tenantdb_tenant *tenant, uint32_t states, const char *action,
+                                    tenantdb_error **error) {
+  if (states & TNDB_STATE_BIT(tenant->state)) {
+    return TENANTDB_OK;
+  }
+  tndb_auto_buffer allowed = TNDB_BUFFER_INIT;
+  for (int32_t i = TENANTDB_TENANT_PENDING; i <= TENANTDB_TENANT_DELETED; i++) {
+    if (states & TNDB_STATE_BIT(i)) {
+      tndb_buffer_append(&allowed, allowed.length ? ", " : "");
+      tndb_buffer_append(&allowed, tndb_tenant_state_name(i));
+    }
+  }
+  return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_STATE,
+                     "tenant %s is %s; to %s it, it must be one of: %s", tenant->slug,
+                     tndb_tenant_state_name(tenant->state), action, tndb_buffer_text(&allowed));
+}
+
+size_t tndb_change_update(tndb_work *work, const tenantdb_tenant *tenant, const char *set,
+                          const char *value) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_auto_buffer generation = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&generation, "%lld", (long long)tenant->generation);
+  tndb_buffer_format(&sql,
+                     "UPDATE %stenants t SET %s, generation = t.generation + 1, updated_at = now()"
+                     " WHERE t.id = $1 AND t.generation = $2 AND $3::text IS NOT DISTINCT FROM $3::text"
+                     " RETURNING " TNDB_TENANT_COLUMNS,
+                     work->db->catalog, set);
+  if (sql.failed || generation.failed) {
+    work->conn->send_failed = true;
+    return TNDB_NONE;
+  }
+  const char *values[] = {tenant->id, tndb_buffer_text(&generation), value};
+  return tndb_work_send(work, tndb_buffer_text(&sql), 3, values);
+}
+
+tenantdb_status tndb_change_commit(tndb_work *work, const tenantdb_tenant *before, size_t place,
+                                   tenantdb_tenant **after, tenantdb_error **error) {
+  tenantdb_status status = tndb_work_commit(work, error);
+  tndb_tenants_forget(work->db);
+  if (status || !after) {
+    return status;
+  }
+  PGresult *row = work->conn ? tndb_exchange_result(work->conn, place) : NULL;
+  return row && PQntuples(row) == 1 ? tndb_tenant_from_row(row, 0, after, error)
+                                    : tenantdb_tenant_get(work->db, before->id, after, error);
+}
+
+static void record(tndb_work *work, const tenantdb_tenant *tenant, const char *action, int32_t to,
+                   const char *detail) {
+  tndb_record what = {
+      tenant->id, action, tndb_tenant_state_name(tenant->state), tndb_tenant_state_name(to), NULL,
+      NULL,       detail};
+  tndb_work_record(work, &what);
+}
+
+/* Every public call here begins and ends alike. */
+static tenantdb_status begin_call(tenantdb *db, const char *tenant, tenantdb_tenant **result,
+                                  tenantdb_error **error) {
+  tndb_error_reset(error);
+  if (result) {
+    *result = NULL;
+  }
+  if (!tenant) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "tenant is NULL");
+  }
+  return tndb_database_check(db, error);
+}
+
+static tenantdb_status end_call(tndb_work *work, tenantdb_tenant *before, const char *name,
+                                tenantdb_status status, tenantdb_error **error) {
+  if (status) {
+    tndb_error_set_tenant(error, before ? before->slug : name);
+  }
+  tndb_work_end(work);
+  tenantdb_tenant_free(before);
+  return status;
+}
+
+/* ---------------------------------------------------------------- changes of state */
+
+typedef struct transition {
+  const char *action;
+  uint32_t from;
+  int32_t to;
+  const char *set;
+} transition;
+
+static tenantdb_status change_state(tenantdb *db, const char *name, const transition *change,
+                                    const char *value, tenantdb_tenant **result, tenantdb_error **error) {
+  tenantdb_status status = begin_call(db, name, result, error);
+  if (status) {
+    return status;
+  }
+  tndb_work work;
+  tenantdb_tenant *tenant = NULL;
+  status = tndb_change_start(&work, db, name, &tenant, error);
+  if (!status) {
+    status = tndb_change_require(tenant, change->from, change->action, error);
+  }
+  if (!status) {
+    size_t place = tndb_change_update(&work, tenant, change->set, value);
+    record(&work, tenant, change->action, change->to, NULL);
+    if (tenant->role[0] && change->to == TENANTDB_TENANT_ACTIVE) {
+      tndb_access_open(&work, tenant->schema, tenant->role);
+    } else if (tenant->role[0] && tenant->state == TENANTDB_TENANT_ACTIVE) {
+      tndb_access_shut(&work, tenant->schema, tenant->role);
+    }
+    status = tndb_change_commit(&work, tenant, place, result, error);
+  }
+  return end_call(&work, tenant, name, status, error);
+}
+
+#define ACTIVE TNDB_STATE_BIT(TENANTDB_TENANT_ACTIVE)
+#define SUSPENDED TNDB_STATE_BIT(TENANTDB_TENANT_SUSPENDED)
+#define ARCHIVED TNDB_STATE_BIT(TENANTDB_TENANT_ARCHIVED)
+
+tenantdb_status tenantdb_tenant_suspend(tenantdb *db, const char *tenant, tenantdb_tenant **result,
+                                        tenantdb_error **error) {
+  static const transition change = {"suspend", ACTIVE, TENANTDB_TENANT_SUSPENDED, "state = 'suspended'"};
+  return change_state(db, tenant, &change, NULL, result, error);
+}
+
+tenantdb_status tenantdb_tenant_resume(tenantdb *db, const char *tenant, tenantdb_tenant **result,
+                                       tenantdb_error **error) {
+  static const transition change = {"resume", SUSPENDED, TENANTDB_TENANT_ACTIVE, "state = 'active'"};
+  return change_state(db, tenant, &change, NULL, result, error);
+}
+
+tenantdb_status tenantdb_tenant_archive(tenantdb *db, const char *tenant, tenantdb_tenant **result,
+                                        tenantdb_error **error) {
+  static const transition change = {"archive", ACTIVE | SUSPENDED, TENANTDB_TENANT_ARCHIVED,
+                                    "state = 'archived'"};
+  return change_state(db, tenant, &change, NULL, result, error);
+}
+
+tenantdb_status tenantdb_tenant_restore(tenantdb *db, const char *tenant, tenantdb_tenant **result,
+                                        tenantdb_error **error) {
+  static const transition change = {"restore", ARCHIVED, TENANTDB_TENANT_SUSPENDED,
+                                    "state = 'suspended', purge_after = NULL"};
+  return change_state(db, tenant, &change, NULL, result, error);
+}
+
+tenantdb_status tenantdb_tenant_remove(tenantdb *db, const char *tenant, int64_t grace_seconds,
+                                       tenantdb_tenant **result, tenantdb_error **error) {
+  static const transition change = {"remove", ACTIVE | SUSPENDED | ARCHIVED, TENANTDB_TENANT_ARCHIVED,
+                                    "state = 'archived', purge_after = now() + $3::text::interval"};
+  tenantdb_status status = begin_call(db, tenant, result, error);
+  if (!status && (grace_seconds < -1 || grace_seconds > TEN_YEARS)) {
+    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
+                         "grace_seconds is %lld, out of its range -1 to %lld", (long long)grace_seconds,
+                         (long long)TEN_YEARS);
+  }
+  if (status) {
+    return status;
+  }
+  int64_t grace =
+      grace_seconds < 0 ? tndb_config_number(db->config, TNDB_TENANT_GRACE) / 1000 : grace_seconds;
+  tndb_auto_buffer interval = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&interval, "%lld seconds", (long long)grace);
+  return interval.failed ? tndb_no_memory(error)
+                         : change_state(db, tenant, &change, tndb_buffer_text(&interval), result, error);
+}
+
+/* ---------------------------------------------------------------- activate */
+
+static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, tndb_provision *provision,
+                                tenantdb_tenant **result, tenantdb_error **error) {
+  tenantdb *db = work->db;
+  char hash[TNDB_SHA256_HEX];
+  tndb_names_of_tenant names;
+  tenantdb_status status = tndb_registry_hash(db->registry, TENANTDB_BASE_TENANT, hash, error);
+  /* Registered at level routing and activated at level role: the role's name is made now. */
+  const char *role = db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : "";
+  bool names_role = db->level >= TENANTDB_ISOLATION_ROLE && !tenant->role[0];
+  if (!status && names_role) {
+    status = tndb_naming_make(db, tenant->slug, tenant->id, &names, error);
+    role = names.role;
+  }
+  if (status) {
+    return status;
+  }
+  size_t place = tndb_change_update(work, tenant, "state = 'active', registry_hash = $3", hash);
+  if (names_role) {
+    tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+    const char *values[] = {tenant->id, role};
+    tndb_buffer_format(&sql, "UPDATE %stenants SET role_name = $2 WHERE id = $1", db->catalog);
+    work->conn->send_failed = work->conn->send_failed || sql.failed;
+    (void)tndb_work_send(work, tndb_buffer_text(&sql), 2, values);
+    place = TNDB_NONE; /* the row above does not show the role: read it again */
+  }
+  record(work, tenant, "activate", TENANTDB_TENANT_ACTIVE, NULL);
+  status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, error);
+  if (!status) {
+    status = tndb_change_commit(work, tenant, place, result, error);
+    if (status && work->conn && tndb_provision_explain(provision, work, error)) {
+      status = tenantdb_error_status(*error);
+    }
+  }
+  return status;
+}
+
+tenantdb_status tenantdb_tenant_activate(tenantdb *db, const char *name, tenantdb_tenant **result,
+                                         tenantdb_error **error) {
+  tenantdb_status status = begin_call(db, name, result, error);
+  if (status) {
+    return status;
+  }
+  tndb_work work;
+  tndb_provision provision = {0};
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_error *own = NULL;
+  status = tndb_change_start(&work, db, name, &tenant, &own);
+  if (!status) {
+    uint32_t from = TNDB_STATE_BIT(TENANTDB_TENANT_PENDING) | TNDB_STATE_BIT(TENANTDB_TENANT_FAILED);
+    status = tndb_change_require(tenant, from, "activate", &own);
+  }
+  if (!status) {
+    status = activate(&work, tenant, &provision, result, &own);
+  }
+  tndb_provision_free(&provision);
+  status = end_call(&work, tenant, name, status, &own);
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
+}
+
+/* ---------------------------------------------------------------- rename */
+
+static tenantdb_status explain_rename(const char *slug, tenantdb_error **error) {
+  if (strcmp(tenantdb_error_constraint(*error), "tenants_slug_key") == 0) {
+    return tndb_origin(error, TENANTDB_ALREADY_EXISTS, TENANTDB_REASON_SLUG_TAKEN,
+                       "there is a tenant \"%s\" already (slugs are compared without regard to case)", slug);
+  }
+  return tenantdb_error_status(*error);
+}
+
+tenantdb_status tenantdb_tenant_rename(tenantdb *db, const char *name, const char *slug,
+                                       tenantdb_tenant **result, tenantdb_error **error) {
+  tenantdb_status status = begin_call(db, name, result, error);
+  if (!status) {
+    status = tndb_naming_check(db, slug, error);
+  }
+  if (status) {
+    return status;
+  }
+  tndb_work work;
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_error *own = NULL;
+  status = tndb_change_start(&work, db, name, &tenant, &own);
+  if (!status) {
+    uint32_t ended = TNDB_STATE_BIT(TENANTDB_TENANT_DELETING) | TNDB_STATE_BIT(TENANTDB_TENANT_DELETED);
+    status = tndb_change_require(tenant, ~ended, "rename", &own);
+  }
+  if (!status) {
+    size_t place = tndb_change_update(&work, tenant, "slug = $3", slug);
+    tndb_auto_buffer detail = TNDB_BUFFER_INIT;
+    /* Slugs hold nothing that JSON would have to escape. */
+    tndb_buffer_format(&detail, "{\"from\": \"%s\", \"to\": \"%s\"}", tenant->slug, slug);
+    work.conn->send_failed = work.conn->send_failed || detail.failed;
+    record(&work, tenant, "rename", tenant->state, tndb_buffer_text(&detail));
+    status = tndb_change_commit(&work, tenant, place, result, &own);
+    status = status ? explain_rename(slug, &own) : status;
+  }
+  status = end_call(&work, tenant, name, status, &own);
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
+}

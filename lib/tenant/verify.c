@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Verification: what a tenant has against what it should have.
+ *
+ * The registry's form comes from PostgreSQL itself: everything is created in a
+ * scratch schema and read back, in the transaction that is rolled back at the
+ * end. So what is compared was written by one hand.
+ */
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "base/result.h"
+#include "catalog/tenants.h"
+#include "catalog/text_array.h"
+#include "registry/registry.h"
+#include "sql/identifier.h"
+#include "tenant/canonical.h"
+#include "tenant/transition.h"
+
+enum { LEVEL, FINDING, OBJECT, EXPECTED, FOUND, REMEDY, N_COLUMNS };
+
+static void add(tndb_table *table, const char *level, const char *finding, const char *object,
+                const char *expected, const char *found, const char *remedy) {
+  const char *cells[N_COLUMNS] = {level, finding, object, expected, found, remedy};
+  tndb_table_row(table, cells);
+}
+
+/* ---------------------------------------------------------------- the registry's form */
+
+static tenantdb_status read_registry(tndb_work *work, PGresult **rows, tenantdb_error **error) {
+  static const char scratch_prefix[] = "tenantdb_scratch_";
+  const char *shared = tndb_database_shared_schema(work->db);
+  tndb_ddl ddl = {NULL, 0};
+  char name[64];
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  memcpy(name, scratch_prefix, sizeof scratch_prefix - 1);
+  memcpy(name + sizeof scratch_prefix - 1, work->operation, TNDB_UUID_TEXT);
+  tndb_buffer_append(&sql, "CREATE SCHEMA ");
+  tndb_quote_identifier(&sql, name);
+  tenantdb_status status =
+      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, name, shared, &ddl, error);
+  if (!status && sql.failed) {
+    status = tndb_no_memory(error);
+  }
+  if (!status) {
+    (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
+    status = tndb_work_set_path(work, name, error);
+  }
+  for (size_t i = 0; !status && i < ddl.count; i++) {
+    (void)tndb_work_send(work, ddl.items[i].sql, 0, NULL);
+  }
+  if (!status) {
+    status = tndb_canonical_read(work, name, rows, error);
+  }
+  if (status) {
+    tndb_error_prefix(error, "finding out what the registry's form is");
+  }
+  tndb_ddl_free(&ddl);
+  return status;
+}
+
+static int compare_rows(PGresult *a, int i, PGresult *b, int k) {
+  int order = strcmp(PQgetvalue(a, i, TNDB_CANONICAL_KIND), PQgetvalue(b, k, TNDB_CANONICAL_KIND));
+  return order ? order
+               : strcmp(PQgetvalue(a, i, TNDB_CANONICAL_OBJECT), PQgetvalue(b, k, TNDB_CANONICAL_OBJECT));
+}
+
+static void add_difference(tndb_table *table, const char *finding, PGresult *rows, int row,
+                           const char *expected, const char *found) {
+  tndb_auto_buffer object = TNDB_BUFFER_INIT;
+  bool extra = strcmp(finding, "extra") == 0;
+  tndb_buffer_format(&object, "%s %s", PQgetvalue(rows, row, TNDB_CANONICAL_KIND),
+                     PQgetvalue(rows, row, TNDB_CANONICAL_OBJECT));
+  add(table, extra ? "warning" : "error", finding, tndb_buffer_text(&object), expected, found,
+      extra ? "declare it in the registry, or drop it" : "migrate the schema to what the registry declares");
+}
+
+/* Both are in the same order: walk them side by side. */
+static void compare(tndb_table *table, PGresult *wanted, PGresult *found) {
+  int i = 0, k = 0;
+  while (i < PQntuples(wanted) || k < PQntuples(found)) {
+    int order = i >= PQntuples(wanted) ? 1 : k >= PQntuples(found) ? -1 : compare_rows(wanted, i, found, k);
+    const char *expected = order <= 0 ? PQgetvalue(wanted, i, TNDB_CANONICAL_DEFINITION) : NULL;
+    const char *is = order >= 0 ? PQgetvalue(found, k, TNDB_CANONICAL_DEFINITION) : NULL;
+    if (order < 0) {
+      add_difference(table, "missing", wanted, i, expected, NULL);
+    } else if (order > 0) {
+      add_difference(table, "extra", found, k, NULL, is);
+    } else if (strcmp(expected, is) != 0) {
+      add_difference(table, "changed", wanted, i, expected, is);
+    }
+    i += order <= 0;
+    k += order >= 0;
+  }
+}
+
+/* ---------------------------------------------------------------- questions that are queries */
+
+/* Each gives finding, object, expected, found, remedy. $1 schema, $2 role or NULL, $3 shared schema, $4
+ * names, $5 active. */
+static const char stray_sql[] =
+    "SELECT 'in_shared_schema', c.relname::text, 'in schema ' || $1::text, 'in schema ' || $3::text,"
+    " 'drop it there, or declare it in a shared base' FROM pg_catalog.pg_class c"
+    " WHERE c.relname = ANY ($4::text[]) AND c.relnamespace = (SELECT oid FROM pg_catalog.pg_namespace"
+    " WHERE nspname = $3) AND $2::text IS NOT DISTINCT FROM $2::text AND $5::text IS NOT NULL";
+static const char owner_sql[] =
+    "SELECT 'owner', c.relname::text, pg_catalog.pg_get_userbyid(n.nspowner)::text,"
+    " pg_catalog.pg_get_userbyid(c.relowner)::text,"
+    " pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', n.nspname, c.relname,"
+    " pg_catalog.pg_get_userbyid(n.nspowner))"
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = "
+    "$1"
+    " AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relowner <> n.nspowner"
+    " AND $2::text IS NOT DISTINCT FROM $2::text AND $3::text IS NOT NULL AND $4::text[] IS NOT NULL"
+    " AND $5::text IS NOT NULL";
+static const char public_sql[] =
+    "SELECT 'granted_to_others', name, 'no privilege', who || ' has ' || what, 'REVOKE it' FROM ("
+    " SELECT c.relname::text AS name, a.privilege_type AS what, a.grantee, CASE a.grantee WHEN 0 THEN "
+    "'PUBLIC' ELSE"
+    " pg_catalog.pg_get_userbyid(a.grantee)::text END AS who, c.relowner AS owner FROM pg_catalog.pg_class c"
+    " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL "
+    "pg_catalog.aclexplode(c.relacl) a"
+    " WHERE n.nspname = $1 UNION ALL SELECT 'schema ' || n.nspname, a.privilege_type, a.grantee, CASE "
+    "a.grantee"
+    " WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END, n.nspowner"
+    " FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a WHERE n.nspname = "
+    "$1) grants"
+    " WHERE grantee <> owner AND who IS DISTINCT FROM $2::text AND $3::text IS NOT NULL AND $4::text[] IS "
+    "NOT NULL"
+    " AND $5::text IS NOT NULL";
+static const char privilege_sql[] =
+    "SELECT 'privilege', c.relname::text, privilege, 'not granted to ' || $2::text,"
+    " pg_catalog.format('GRANT %s ON %I.%I TO %I', privilege, n.nspname, c.relname, $2::text)"
+    " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+    " CROSS JOIN pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) privilege"
+    " WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'v') AND c.relname = ANY ($4::text[])"
+    " AND EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = $2)"
+    " AND NOT pg_catalog.has_table_privilege($2::name, c.oid, privilege) AND $3::text IS NOT NULL"
+    " AND $5::text IS NOT NULL";
+static const char role_sql[] =
+    "SELECT 'role', $2::text, CASE WHEN $5::text = 'active' THEN 'USAGE on schema ' ELSE 'no USAGE on schema "
+    "' END"
+    " || $1::text, CASE WHEN r.oid IS NULL THEN 'no such role' WHEN has THEN 'USAGE' ELSE 'no USAGE' END,"
+    " 'tenantdb_reconcile()' FROM (SELECT 1) one LEFT JOIN pg_catalog.pg_roles r ON r.rolname = $2"
+    " LEFT JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(r.oid, n.oid, 'USAGE') AS has"
+    " FROM pg_catalog.pg_namespace n WHERE n.nspname = $1) u ON true WHERE $2::text IS NOT NULL"
+    " AND (r.oid IS NULL OR has IS DISTINCT FROM ($5::text = 'active')) AND $3::text IS NOT NULL"
+    " AND $4::text[] IS NOT NULL";
+static const char neighbour_sql[] =
+    "SELECT 'foreign_key_outside', c.relname || '.' || k.conname, 'to the own or the shared schema',"
+    " 'to schema ' || tn.nspname, 'drop the constraint: it ties two tenants together' FROM "
+    "pg_catalog.pg_constraint k"
+    " JOIN pg_catalog.pg_class c ON c.oid = k.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace"
+    " JOIN pg_catalog.pg_class tc ON tc.oid = k.confrelid"
+    " JOIN pg_catalog.pg_namespace tn ON tn.oid = tc.relnamespace"
+    " WHERE k.contype = 'f' AND n.nspname = $1 AND tn.nspname NOT IN ($1, $3)"
+    " AND $2::text IS NOT DISTINCT FROM $2::text AND $4::text[] IS NOT NULL AND $5::text IS NOT NULL";
+
+static tenantdb_status ask(tndb_work *work, const char *const values[5], tndb_table *table,
+                           tenantdb_error **error) {
+  static const char *const questions[] = {stray_sql,     owner_sql, public_sql,
+                                          privilege_sql, role_sql,  neighbour_sql};
+  size_t places[sizeof questions / sizeof questions[0]];
+  size_t count = sizeof questions / sizeof questions[0];
+  for (size_t i = 0; i < count; i++) {
+    places[i] = tndb_work_send(work, questions[i], 5, values);
+  }
+  tenantdb_status status = tndb_work_sync(work, error);
+  for (size_t i = 0; !status && i < count; i++) {
+    PGresult *rows = tndb_exchange_result(work->conn, places[i]);
+    for (int row = 0; row < PQntuples(rows); row++) {
+      add(table, "error", PQgetvalue(rows, row, 0), PQgetvalue(rows, row, 1), PQgetvalue(rows, row, 2),
+          PQgetvalue(rows, row, 3), PQgetvalue(rows, row, 4));
+    }
+  }
+  return status;
+}
+
+/* Names that should be in the tenant's schema alone: those that no shared base declares as well. */
+static bool collect_names(const tenantdb_registry *registry, tndb_text_array *names) {
+  size_t count = tndb_registry_relations(registry, TENANTDB_BASE_TENANT, NULL, 0);
+  tndb_relation *relations = tndb_alloc_array(count + 1, sizeof *relations);
+  if (!relations) {
+    return false;
+  }
+  (void)tndb_registry_relations(registry, TENANTDB_BASE_TENANT, relations, count);
+  for (size_t i = 0; i < count; i++) {
+    bool shared = false;
+    for (size_t b = 0; b < registry->n_bases; b++) {
+      shared = shared || (registry->bases[b]->kind == TENANTDB_BASE_SHARED &&
+                          tndb_base_find(registry->bases[b], relations[i].name));
+    }
+    if (!shared) {
+      tndb_text_array_add(names, relations[i].name);
+    }
+  }
+  tndb_free(relations);
+  return true;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
+static tenantdb_status schema_exists(tndb_work *work, const char *schema, bool *there,
+                                     tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = tndb_work_query(work, "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1",
+                                           1, &schema, &rows, error);
+  *there = !status && PQntuples(rows) == 1;
+  PQclear(status ? NULL : rows);
+  return status;
+}
+
+static tenantdb_status compare_schema(tndb_work *work, const char *schema, tndb_table *table,
+                                      tenantdb_error **error) {
+  PGresult *wanted = NULL, *found = NULL;
+  tenantdb_status status = read_registry(work, &wanted, error);
+  if (!status) {
+    status = tndb_canonical_read(work, schema, &found, error);
+  }
+  if (!status) {
+    compare(table, wanted, found);
+  }
+  PQclear(wanted);
+  PQclear(found);
+  return status;
+}
+
+static tenantdb_status verify(tndb_work *work, const tenantdb_tenant *tenant, tndb_table *table,
+                              tenantdb_error **error) {
+  tenantdb *db = work->db;
+  bool there = false;
+  tenantdb_status status = schema_exists(work, tenant->schema, &there, error);
+  if (!status && !there) {
+    add(table, "error", "missing", "schema", tenant->schema, NULL,
+        "restore it from a backup; the tenant's data is not in this database");
+    return TENANTDB_OK;
+  }
+  tndb_auto_text_array names = TNDB_TEXT_ARRAY_INIT;
+  if (!status && !collect_names(db->registry, &names)) {
+    status = tndb_no_memory(error);
+  }
+  if (!status) {
+    status = compare_schema(work, tenant->schema, table, error);
+  }
+  if (status) {
+    return status;
+  }
+  bool roles = db->level >= TENANTDB_ISOLATION_ROLE;
+  const char *values[] = {tenant->schema, tenant->role[0] ? tenant->role : NULL,
+                          tndb_database_shared_schema(db), tndb_text_array_finish(&names),
+                          tndb_tenant_state_name(tenant->state)};
+  if (roles && !tenant->role[0]) {
+    add(table, "error", "role", tenant->slug, "a role of its own", NULL, "tenantdb_reconcile()");
+  }
+  return values[3] ? ask(work, values, table, error) : tndb_no_memory(error);
+}
+
+tenantdb_status tenantdb_tenant_verify(tenantdb *db, const char *name, tenantdb_result **findings,
+                                       tenantdb_error **error) {
+  static const char *const columns[N_COLUMNS] = {"level", "finding", "object", "expected", "found", "remedy"};
+  tndb_error_reset(error);
+  if (findings) {
+    *findings = NULL;
+  }
+  if (!name || !findings) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "%s is NULL",
+                       name ? "findings" : "tenant");
+  }
+  tenantdb_status status = tndb_database_check(db, error);
+  if (status) {
+    return status;
+  }
+  tndb_work work;
+  tenantdb_tenant *tenant = NULL;
+  tndb_table *table = tndb_table_new(columns, N_COLUMNS);
+  status = tndb_change_start(&work, db, name, &tenant, error);
+  if (!status) {
+    uint32_t without = TNDB_STATE_BIT(TENANTDB_TENANT_PENDING) | TNDB_STATE_BIT(TENANTDB_TENANT_DELETING) |
+                       TNDB_STATE_BIT(TENANTDB_TENANT_DELETED);
+    status = tndb_change_require(tenant, ~without, "verify", error);
+  }
+  if (!status) {
+    status = verify(&work, tenant, table, error);
+  }
+  if (status) {
+    tndb_error_set_tenant(error, name);
+  }
+  tndb_work_end(&work); /* rolls back: nothing of the scratch schema stays */
+  tenantdb_tenant_free(tenant);
+  if (status) {
+    tndb_table_free(table);
+    return status;
+  }
+  return tndb_table_finish(table, findings, error);
+}
