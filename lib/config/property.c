@@ -50,6 +50,11 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How long one call of a session may take. 0: no limit."},
     {TNDB_SESSION_TENANT_CACHE, "session.tenant_cache", TNDB_TYPE_DURATION, "1s", 0, HOUR, NULL,
      "How long what was read of a tenant is believed when a session is opened. 0: ask every time."},
+    {TNDB_SESSION_PREPARED_STATEMENTS, "session.prepared_statements", TNDB_TYPE_NUMBER, "256", 0, 100000,
+     NULL,
+     "How many statements of sessions a connection keeps prepared, the least recently used ones dropped "
+     "first. "
+     "Behind a pooler none are. 0: none."},
     {TNDB_POOL_SIZE, "pool.size", TNDB_TYPE_NUMBER, "20", 1, 10000, NULL,
      "How many connections are kept when nobody uses them."},
     {TNDB_POOL_OVERFLOW, "pool.overflow", TNDB_TYPE_NUMBER, "30", 0, 10000, NULL,

@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "pg/failure.h"
+#include "pg/prepared.h"
 #include "pg/wait.h"
 
 #define OLDEST_VERSION 130000
@@ -112,6 +113,7 @@ void tndb_conn_close(tndb_conn *conn) {
     PQclear(conn->results[i]);
   }
   tndb_free(conn->results);
+  tndb_prepared_free(conn);
   PQfinish(conn->pg);
   tndb_free(conn);
 }

@@ -28,6 +28,8 @@ typedef struct tndb_conn {
   bool synced;
   bool flushed;   /* all of the exchange has left, the closing Sync included */
   bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */
+  bool direct;    /* known to go straight to the server, with no pooler between */
+  struct tndb_prepared *prepared;
   bool dead;
   bool tainted;       /* may carry state of a session's own SQL: close rather than hand on */
   bool copy_answered; /* a statement turned out to be COPY, which a pipeline cannot do */

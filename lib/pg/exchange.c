@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "pg/failure.h"
+#include "pg/prepared.h"
 #include "pg/wait.h"
 
 void tndb_exchange_begin(tndb_conn *conn) {
@@ -36,18 +37,41 @@ static bool reserve(tndb_conn *conn) {
   return true;
 }
 
-size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values) {
-  static const tndb_values none = {0, NULL, NULL, NULL};
-  const tndb_values *with = values ? values : &none;
-  if (conn->dead || conn->send_failed) {
-    return TNDB_NONE;
-  }
-  if (!reserve(conn) || PQsendQueryParams(conn->pg, sql, with->count, NULL, with->values, with->lengths,
-                                          with->formats, 0) != 1) {
+/* What every way of queueing ends with: `sent` is libpq's answer. */
+static size_t queued(tndb_conn *conn, int sent) {
+  if (sent != 1) {
     conn->send_failed = true;
     return TNDB_NONE;
   }
   return conn->sent++;
+}
+
+static bool can_queue(tndb_conn *conn) {
+  if (conn->dead || conn->send_failed) {
+    return false;
+  }
+  conn->send_failed = !reserve(conn);
+  return !conn->send_failed;
+}
+
+static const tndb_values no_values = {0, NULL, NULL, NULL};
+
+size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values) {
+  const tndb_values *with = values ? values : &no_values;
+  return can_queue(conn) ? queued(conn, PQsendQueryParams(conn->pg, sql, with->count, NULL, with->values,
+                                                          with->lengths, with->formats, 0))
+                         : TNDB_NONE;
+}
+
+size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql) {
+  return can_queue(conn) ? queued(conn, PQsendPrepare(conn->pg, name, sql, 0, NULL)) : TNDB_NONE;
+}
+
+size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_values *values) {
+  const tndb_values *with = values ? values : &no_values;
+  return can_queue(conn) ? queued(conn, PQsendQueryPrepared(conn->pg, name, with->count, with->values,
+                                                            with->lengths, with->formats, 0))
+                         : TNDB_NONE;
 }
 
 size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values) {
@@ -181,7 +205,11 @@ tenantdb_status tndb_exchange_finish(tndb_conn *conn, tndb_deadline deadline, te
     return tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
                        "no answer from the server within the deadline; the connection is given up");
   }
-  return conn->dead ? death(conn, error) : TENANTDB_OK;
+  if (conn->dead) {
+    return death(conn, error);
+  }
+  tndb_prepared_settle(conn);
+  return TENANTDB_OK;
 }
 
 /* ---------------------------------------------------------------- results */

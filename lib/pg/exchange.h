@@ -29,6 +29,9 @@ typedef struct tndb_values {
 void tndb_exchange_begin(tndb_conn *conn);
 /* Queue one statement; returns its place. Mistakes are kept until the end. */
 size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values);
+/* Queue preparing a statement under a name, and running one that was prepared (pg/prepared.h decides). */
+size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql);
+size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_values *values);
 /* As send, with text values given one by one. */
 size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values);
 

@@ -161,8 +161,10 @@ tenantdb_status tndb_names_literal(const char *text, tndb_names *names, tenantdb
       return tndb_no_memory(error);
     }
     if (!unquote(item)) {
+      size_t from = strspn(text, " ");
       return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_DECLARATION,
-                         "in the list of columns, %s is not quoted properly", item);
+                         "in the list of columns, %.*s is not quoted properly", (int)(end - from),
+                         text + from);
     }
     tenantdb_status status = add_column_name(names, item, error);
     if (status != TENANTDB_OK || text[end] == '\0') {

@@ -141,12 +141,19 @@ static tenantdb_status comment_column(tndb_script *s, tndb_item *item, tenantdb_
   if (!tndb_cursor_take(&s->at, '.')) {
     return tndb_script_expected("table.column", error);
   }
-  tenantdb_status status = tndb_script_name(s, "table", error); /* refuses schema.table.column */
-  if (status == TENANTDB_OK) {
-    item->column = tndb_strdup(tndb_buffer_text(&s->name));
-    status = item->column ? TENANTDB_OK : tndb_no_memory(error);
+  if (!tndb_cursor_name(&s->at, true, &s->name)) {
+    return tndb_script_expected("the name of a column", error);
   }
-  return status;
+  item->column = s->name.failed ? NULL : tndb_strdup(tndb_buffer_text(&s->name));
+  if (!item->column) {
+    return tndb_no_memory(error);
+  }
+  tndb_cursor_advance(&s->at);
+  if (tndb_cursor_is(&s->at, '.')) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_SCRIPT_QUALIFIED,
+                       "table name qualified with \"%s\": write table.column alone", item->table_name);
+  }
+  return TENANTDB_OK;
 }
 
 static tenantdb_status comment_target(tndb_script *s, tndb_item *item, tenantdb_error **error) {

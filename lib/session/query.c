@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
-#include "pg/failure.h"
+#include "pg/prepared.h"
 #include "pg/rows.h"
 #include "session/session.h"
 #include "sql/classify.h"
@@ -82,17 +82,11 @@ static tenantdb_status died(tenantdb_session *session, bool commit_sent, tenantd
 }
 
 /* A statement failed and the server still has the transaction open. */
-static tenantdb_status roll_back(tenantdb_session *session, tenantdb_error **error) {
-  if (tndb_conn_is_idle(session->conn)) {
-    return TENANTDB_OK;
-  }
-  tenantdb_error *own = NULL;
-  if (tndb_exchange_rollback(session->conn, tndb_session_deadline(session), &own)) {
+static void roll_back(tenantdb_session *session) {
+  if (!tndb_conn_is_idle(session->conn) &&
+      tndb_exchange_rollback(session->conn, tndb_session_deadline(session), NULL)) {
     tndb_session_break(session); /* the statement's own failure is what the caller needs to know */
   }
-  tenantdb_error_free(own);
-  (void)error;
-  return TENANTDB_OK;
 }
 
 static void add_hint(tenantdb_session *session, tenantdb_error **error) {
@@ -111,37 +105,81 @@ static void add_hint(tenantdb_session *session, tenantdb_error **error) {
 
 /* ---------------------------------------------------------------- a statement of its own */
 
-static tenantdb_status run_alone(tenantdb_session *session, const char *sql, const tndb_values *values,
-                                 PGresult **rows, tenantdb_error **error) {
+/* Where the four parts of a flush of our own stand in it. */
+typedef struct flush {
+  size_t bind;
+  size_t query;
+  size_t commit;
+} flush;
+
+static tenantdb_status send_alone(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                  flush *places, tenantdb_error **own) {
   tndb_conn *conn = session->conn;
-  tenantdb_error *own = NULL;
   tndb_exchange_begin(conn);
-  (void)tndb_exchange_send(conn, session->read_only ? "BEGIN READ ONLY" : "BEGIN", NULL);
-  size_t bind = tndb_scope_bind(&session->scope, conn);
-  size_t query = tndb_exchange_send(conn, sql, values);
-  size_t commit = tndb_exchange_send(conn, "COMMIT", NULL);
-  if (tndb_exchange_finish(conn, tndb_session_deadline(session), &own)) {
-    return died(session, commit != TNDB_NONE, own, error);
-  }
+  (void)tndb_prepared_send(conn, "", session->read_only ? "BEGIN READ ONLY" : "BEGIN", NULL);
+  places->bind = tndb_scope_bind(&session->scope, conn);
+  places->query = tndb_prepared_send(conn, session->scope.path, sql, values);
+  places->commit = tndb_prepared_send(conn, "", "COMMIT", NULL);
+  return tndb_exchange_finish(conn, tndb_session_deadline(session), own);
+}
+
+/*
+ * A prepared statement that is no longer there, or whose result has changed its
+ * shape since: the transaction did nothing, so it can be run again unprepared.
+ */
+static bool is_stale_statement(const tndb_conn *conn) {
+  size_t failed = tndb_exchange_failed(conn);
+  const char *code =
+      failed == TNDB_NONE ? NULL : PQresultErrorField(tndb_exchange_result(conn, failed), PG_DIAG_SQLSTATE);
+  return conn->direct && code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+}
+
+static tenantdb_status finish_alone(tenantdb_session *session, const char *sql, const flush *places,
+                                    PGresult **rows, tenantdb_error **error) {
+  tndb_conn *conn = session->conn;
   size_t failed = tndb_exchange_failed(conn);
   if (failed == TNDB_NONE) {
-    if (!tndb_exchange_committed(conn, commit)) {
+    if (!tndb_exchange_committed(conn, places->commit)) {
       tndb_session_break(session);
       return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_TRANSACTION_LOST,
                          "the server rolled back where it was asked to commit");
     }
-    note_traces(conn, sql, tndb_exchange_result(conn, query));
-    *rows = tndb_exchange_take(conn, query);
+    tndb_scope_bound(conn, places->bind);
+    note_traces(conn, sql, tndb_exchange_result(conn, places->query));
+    *rows = tndb_exchange_take(conn, places->query);
     return TENANTDB_OK;
   }
-  if (failed == bind) {
-    tenantdb_status status = tndb_session_refused(session, tndb_exchange_result(conn, bind), error);
-    return session->state == TNDB_SESSION_BROKEN ? status : (roll_back(session, NULL), status);
+  tenantdb_status status;
+  if (failed == places->bind) {
+    status = tndb_session_refused(session, tndb_exchange_result(conn, failed), error);
+  } else {
+    status = tndb_exchange_check(conn, error);
+    add_hint(session, error);
   }
-  tenantdb_status status = tndb_exchange_check(conn, error);
-  add_hint(session, error);
-  (void)roll_back(session, error);
+  if (session->state != TNDB_SESSION_BROKEN) {
+    roll_back(session);
+  }
   return status;
+}
+
+static tenantdb_status run_alone(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                 PGresult **rows, tenantdb_error **error) {
+  flush places;
+  tenantdb_error *own = NULL;
+  tenantdb_status status = send_alone(session, sql, values, &places, &own);
+  if (!status && is_stale_statement(session->conn)) {
+    tndb_prepared_forget(session->conn);
+    roll_back(session);
+    if (session->state != TNDB_SESSION_BROKEN) {
+      status = send_alone(session, sql, values, &places, &own);
+    }
+  }
+  if (session->state == TNDB_SESSION_BROKEN) {
+    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                       "the connection broke; nothing of the statement was done");
+  }
+  return status ? died(session, places.commit != TNDB_NONE, own, error)
+                : finish_alone(session, sql, &places, rows, error);
 }
 
 /* ---------------------------------------------------------------- a statement of a transaction */
@@ -171,10 +209,10 @@ static tenantdb_status run_inside(tenantdb_session *session, const char *sql, co
   size_t bind = TNDB_NONE;
   tndb_exchange_begin(conn);
   if (session->state == TNDB_SESSION_BEGUN) {
-    (void)tndb_exchange_send(conn, session->begin_sql, NULL);
+    (void)tndb_prepared_send(conn, "", session->begin_sql, NULL);
     bind = tndb_scope_bind(&session->scope, conn);
   }
-  size_t query = tndb_exchange_send(conn, sql, values);
+  size_t query = tndb_prepared_send(conn, session->scope.path, sql, values);
   if (tndb_exchange_finish(conn, tndb_session_deadline(session), &own)) {
     return died(session, false, own, error);
   }
@@ -189,6 +227,7 @@ static tenantdb_status run_inside(tenantdb_session *session, const char *sql, co
   tenantdb_status status = tndb_exchange_check(conn, error);
   add_hint(session, error);
   if (failed == TNDB_NONE) {
+    tndb_scope_bound(conn, bind);
     note_traces(conn, sql, tndb_exchange_result(conn, query));
   }
   tenantdb_status followed = follow_transaction(session, error);

@@ -4,15 +4,17 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "pg/failure.h"
+#include "pg/prepared.h"
 
 /*
  * The failing cast is what raises. Its text must hold something stable, or the
  * planner would evaluate it beforehand and the statement would always fail.
  */
-#define FOUND                                                                    \
-  "('" TNDB_CHECK_PREFIX                                                         \
-  "schema ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.current_schema()::text," \
-  " '(none)') OPERATOR(pg_catalog.||) ' as ' OPERATOR(pg_catalog.||) current_user::text)::integer END"
+#define FOUND                                                                                            \
+  "('" TNDB_CHECK_PREFIX                                                                                 \
+  "schema ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.current_schema()::text,"                         \
+  " '(none)') OPERATOR(pg_catalog.||) ' as ' OPERATOR(pg_catalog.||) current_user::text)::integer END, " \
+  "pg_catalog.pg_backend_pid()"
 
 static const char bind_path[] =
     "SELECT pg_catalog.set_config('search_path', $1, true),"
@@ -47,7 +49,18 @@ void tndb_scope_free(tndb_scope *scope) {
 
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn) {
   const char *values[] = {scope->path, scope->schema, scope->role};
-  return tndb_exchange_send_text(conn, scope->role ? bind_role : bind_path, scope->role ? 3 : 2, values);
+  tndb_values with = {scope->role ? 3 : 2, values, NULL, NULL};
+  return tndb_prepared_send(conn, "", scope->role ? bind_role : bind_path, &with);
+}
+
+void tndb_scope_bound(tndb_conn *conn, size_t place) {
+  int64_t backend;
+  PGresult *answer = conn->direct ? NULL : tndb_exchange_result(conn, place);
+  if (answer && PQntuples(answer) == 1 &&
+      tndb_number_parse(PQgetvalue(answer, 0, PQnfields(answer) - 1), &backend)) {
+    /* A pooler makes up the number that the client is told. */
+    conn->direct = backend == PQbackendPID(conn->pg);
+  }
 }
 
 tenantdb_status tndb_scope_refused(const tndb_scope *scope, const PGresult *result, tenantdb_error **error) {

@@ -26,6 +26,8 @@ tenantdb_status tndb_scope_init(tndb_scope *scope, const tenantdb *db, const cha
 void tndb_scope_free(tndb_scope *scope);
 /* Queue the statement; returns its place. */
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn);
+/* After it succeeded: learn from its answer whether a pooler stands between. */
+void tndb_scope_bound(tndb_conn *conn, size_t place);
 /* Raise what a failed bind means: ISOLATION, unless the server was merely busy or gone. */
 tenantdb_status tndb_scope_refused(const tndb_scope *scope, const PGresult *result, tenantdb_error **error);
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "pg/prepared.h"
+
+#include "base/buffer.h"
+#include "base/map.h"
+#include "base/memory.h"
+
+typedef enum entry_state {
+  SEEN,    /* came once; not prepared */
+  PENDING, /* Parse is queued in the exchange under way */
+  READY    /* the server has it */
+} entry_state;
+
+typedef struct entry {
+  struct entry *newer;
+  struct entry *older;
+  char *key;
+  entry_state state;
+  char name[24];
+  size_t parse_place;
+} entry;
+
+struct tndb_prepared {
+  tndb_map entries;
+  entry *newest;
+  entry *oldest;
+  uint64_t made;   /* numbers the names */
+  tndb_buffer key; /* room that is used again for every look-up */
+  bool any_pending;
+  bool distrusted; /* the server may have names that we have forgotten: drop them all first */
+};
+
+/* ---------------------------------------------------------------- the list of use */
+
+static void unlink_entry(struct tndb_prepared *cache, entry *e) {
+  *(e->newer ? &e->newer->older : &cache->newest) = e->older;
+  *(e->older ? &e->older->newer : &cache->oldest) = e->newer;
+  e->newer = e->older = NULL;
+}
+
+static void link_newest(struct tndb_prepared *cache, entry *e) {
+  e->older = cache->newest;
+  e->newer = NULL;
+  *(cache->newest ? &cache->newest->newer : &cache->oldest) = e;
+  cache->newest = e;
+}
+
+static void drop(struct tndb_prepared *cache, entry *e) {
+  unlink_entry(cache, e);
+  (void)tndb_map_remove(&cache->entries, e->key);
+  tndb_free(e->key);
+  tndb_free(e);
+}
+
+/* ---------------------------------------------------------------- looking up */
+
+static struct tndb_prepared *cache_of(tndb_conn *conn) {
+  if (!conn->prepared) {
+    conn->prepared = tndb_new(struct tndb_prepared);
+  }
+  return conn->prepared;
+}
+
+static const char *key_of(struct tndb_prepared *cache, const char *scope, const char *sql) {
+  tndb_buffer_clear(&cache->key);
+  tndb_buffer_append(&cache->key, scope);
+  tndb_buffer_append_char(&cache->key, '\n');
+  tndb_buffer_append(&cache->key, sql);
+  return cache->key.failed ? NULL : tndb_buffer_text(&cache->key);
+}
+
+static entry *add(struct tndb_prepared *cache, const char *key) {
+  entry *e = tndb_new(entry);
+  if (e) {
+    e->key = tndb_strdup(key);
+  }
+  if (!e || !e->key || !tndb_map_put(&cache->entries, key, e)) {
+    tndb_free(e ? e->key : NULL);
+    tndb_free(e);
+    return NULL;
+  }
+  link_newest(cache, e);
+  return e;
+}
+
+/* Make room: the oldest goes, on the server too. Not one that this very exchange uses. */
+static void evict(tndb_conn *conn, struct tndb_prepared *cache, size_t most) {
+  while (cache->entries.count > most && cache->oldest && cache->oldest->state != PENDING) {
+    entry *e = cache->oldest;
+    if (e->state == READY) {
+      tndb_buffer *sql = &cache->key;
+      tndb_buffer_clear(sql);
+      tndb_buffer_format(sql, "DEALLOCATE %s", e->name);
+      if (!sql->failed) {
+        (void)tndb_exchange_send(conn, tndb_buffer_text(sql), NULL);
+      }
+    }
+    drop(cache, e);
+  }
+}
+
+/* ---------------------------------------------------------------- sending */
+
+static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e, const char *sql) {
+  tndb_buffer *name = &cache->key;
+  tndb_buffer_clear(name);
+  tndb_buffer_format(name, "tndb%llu", (unsigned long long)++cache->made);
+  if (name->failed || name->length >= sizeof e->name) {
+    return TNDB_NONE;
+  }
+  for (size_t i = 0; i <= name->length; i++) {
+    e->name[i] = name->data[i];
+  }
+  e->parse_place = tndb_exchange_send_parse(conn, e->name, sql);
+  e->state = e->parse_place == TNDB_NONE ? e->state : PENDING;
+  cache->any_pending = cache->any_pending || e->state == PENDING;
+  return e->parse_place;
+}
+
+size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values) {
+  size_t most = (size_t)tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS);
+  struct tndb_prepared *cache = conn->direct && most > 0 ? cache_of(conn) : NULL;
+  if (cache && cache->distrusted) {
+    cache->distrusted = tndb_exchange_send(conn, "DEALLOCATE ALL", NULL) == TNDB_NONE;
+  }
+  const char *key = cache ? key_of(cache, scope, sql) : NULL;
+  if (!key) {
+    return tndb_exchange_send(conn, sql, values);
+  }
+  entry *e = tndb_map_get(&cache->entries, key);
+  if (!e) {
+    (void)add(cache, key);
+    evict(conn, cache, most);
+    return tndb_exchange_send(conn, sql, values);
+  }
+  unlink_entry(cache, e);
+  link_newest(cache, e);
+  if (e->state == SEEN && queue_parse(conn, cache, e, sql) == TNDB_NONE) {
+    return tndb_exchange_send(conn, sql, values);
+  }
+  return tndb_exchange_send_named(conn, e->name, values);
+}
+
+void tndb_prepared_settle(tndb_conn *conn) {
+  struct tndb_prepared *cache = conn->prepared;
+  if (!cache || !cache->any_pending) {
+    return;
+  }
+  /* What is pending was used in this exchange, so it is among the newest. */
+  for (entry *e = cache->newest; e; e = e->older) {
+    if (e->state == PENDING) {
+      PGresult *answer = tndb_exchange_result(conn, e->parse_place);
+      e->state = answer && PQresultStatus(answer) == PGRES_COMMAND_OK ? READY : SEEN;
+    }
+  }
+  cache->any_pending = false;
+}
+
+void tndb_prepared_forget(tndb_conn *conn) {
+  struct tndb_prepared *cache = conn->prepared;
+  if (cache) {
+    cache->distrusted = true;
+    cache->any_pending = false;
+  }
+  while (cache && cache->oldest) {
+    drop(cache, cache->oldest);
+  }
+}
+
+void tndb_prepared_free(tndb_conn *conn) {
+  tndb_prepared_forget(conn);
+  if (conn->prepared) {
+    tndb_map_free(&conn->prepared->entries);
+    tndb_buffer_free(&conn->prepared->key);
+    tndb_free(conn->prepared);
+    conn->prepared = NULL;
+  }
+}

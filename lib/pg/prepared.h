@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Prepared statements of one connection: one for each (scope, SQL), the least
+ * recently used ones dropped beyond session.prepared_statements.
+ *
+ * The scope is part of the key because a statement that is shared between
+ * tenants would be planned again at every switch of the search path. A
+ * statement is prepared when it comes the second time. Nothing is prepared on
+ * a connection that is not known to go straight to the server: behind a pooler
+ * the next transaction may run on another one.
+ */
+#ifndef TNDB_PG_PREPARED_H
+#define TNDB_PG_PREPARED_H
+
+#include "pg/exchange.h"
+
+/* Queue a statement, by name when that is possible. Returns the place of its answer. */
+size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values);
+/* After an exchange: which statements the server has now. Called by the exchange itself. */
+void tndb_prepared_settle(tndb_conn *conn);
+/* Believe none of the names any more. */
+void tndb_prepared_forget(tndb_conn *conn);
+void tndb_prepared_free(tndb_conn *conn);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* One row by its primary key in the scope of one of many tenants: the library against raw libpq. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "bench.h"
+#include "floor.h"
+#include "proxy.h"
+#include "standard.h"
+
+/* What one contender is given. */
+struct asker {
+  const char *url;
+  tenantdb *db;
+  floor_conn floor;
+  const struct scope *scopes;
+  int n_scopes;
+  uint64_t random;
+  int in_turn;     /* the next tenant, while all are warmed in turn; -1 at random */
+  bool one_tenant; /* the same tenant for a block */
+};
+
+static int next_tenant(struct asker *asker) {
+  if (asker->in_turn >= 0)
+    return asker->in_turn++ % asker->n_scopes;
+  return (int)(bench_random(&asker->random) % (uint64_t)asker->n_scopes);
+}
+
+static void next_row(struct asker *asker, char id[FLOOR_UUID]) {
+  floor_row_id((int)(bench_random(&asker->random) % FLOOR_ROWS), id);
+}
+
+/* ---- contenders ---- */
+
+static void block_floor(void *user, int n, double *microseconds) {
+  struct asker *asker = user;
+  char id[FLOOR_UUID];
+  int tenant = next_tenant(asker);
+  for (int i = 0; i < n; i++) {
+    next_row(asker, id);
+    double before = bench_now_us();
+    floor_run(&asker->floor, tenant, id);
+    microseconds[i] = bench_now_us() - before;
+    if (!asker->one_tenant)
+      tenant = next_tenant(asker);
+  }
+}
+
+static tenantdb_session *open_session(const struct asker *asker, int tenant) {
+  tenantdb_error *error = NULL;
+  tenantdb_session *session = NULL;
+  bench_check(tenantdb_session_open(asker->db, asker->scopes[tenant].slug, NULL, &session, &error), error,
+              "session");
+  return session;
+}
+
+static void ask(const struct asker *asker, tenantdb_session *session, int tenant, const char *id) {
+  tenantdb_error *error = NULL;
+  tenantdb_result *result = NULL;
+  bench_check(tenantdb_session_query_text(session, floor_query(), 1, &id, &result, &error), error, "query");
+  if (tenantdb_result_rows(result) != 1)
+    bench_die("%d rows instead of one", (int)tenantdb_result_rows(result));
+  floor_check_text(&asker->scopes[tenant], tenantdb_result_value(result, 0, 0));
+  tenantdb_result_free(result);
+}
+
+/* The unit of work of a server that answers requests: open, query, close. */
+static void block_open_query_close(void *user, int n, double *microseconds) {
+  struct asker *asker = user;
+  char id[FLOOR_UUID];
+  for (int i = 0; i < n; i++) {
+    int tenant = next_tenant(asker);
+    next_row(asker, id);
+    double before = bench_now_us();
+    tenantdb_session *session = open_session(asker, tenant);
+    ask(asker, session, tenant, id);
+    tenantdb_session_close(session);
+    microseconds[i] = bench_now_us() - before;
+  }
+}
+
+static void block_session(void *user, int n, double *microseconds) {
+  struct asker *asker = user;
+  char id[FLOOR_UUID];
+  int tenant = next_tenant(asker);
+  tenantdb_session *session = open_session(asker, tenant);
+  for (int i = 0; i < n; i++) {
+    next_row(asker, id);
+    double before = bench_now_us();
+    ask(asker, session, tenant, id);
+    microseconds[i] = bench_now_us() - before;
+  }
+  tenantdb_session_close(session);
+}
+
+/* ---- tenants ---- */
+
+static void name_by_hand(struct scope *scope, int i, const char *tag) {
+  snprintf(scope->slug, sizeof scope->slug, "query-%s-%d", tag, i);
+  snprintf(scope->schema, sizeof scope->schema, "query_%s_%d", tag, i);
+  snprintf(scope->role, sizeof scope->role, "query_role_%s_%d", tag, i);
+}
+
+static void make_by_hand(PGconn *conn, const struct scope *scope) {
+  static char sql[STANDARD_SQL_MAX];
+  standard_provision_sql(sql, sizeof sql, scope->slug, scope->schema, scope->role);
+  bench_sql(conn, sql);
+}
+
+static void make_with_library(tenantdb *db, struct scope *scope) {
+  tenantdb_error *error = NULL;
+  tenantdb_tenant *tenant = NULL;
+  bench_check(tenantdb_tenant_create(db, scope->slug, NULL, &tenant, &error), error, scope->slug);
+  snprintf(scope->schema, sizeof scope->schema, "%s", tenantdb_tenant_schema(tenant));
+  snprintf(scope->role, sizeof scope->role, "%s", tenantdb_tenant_role(tenant));
+  if (!scope->role[0])
+    bench_die("tenant %s has no role: the server's user must be able to create roles", scope->slug);
+  tenantdb_tenant_free(tenant);
+}
+
+static void fill(PGconn *conn, const struct scope *scope) {
+  char sql[640];
+  snprintf(
+      sql, sizeof sql,
+      "INSERT INTO \"%s\".nmt_requests (id, user_id, model, source_language, target_language, source_text) "
+      "SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'user', 'model', 'en', 'hi', "
+      "'%s ' || i || repeat(' text', 20) FROM generate_series(0, %d) i; ANALYZE \"%s\".nmt_requests",
+      scope->schema, scope->schema, FLOOR_ROWS - 1, scope->schema);
+  bench_sql(conn, sql);
+}
+
+static struct scope *make_tenants(PGconn *conn, const bench_options *options) {
+  struct scope *scopes = calloc((size_t)options->tenants, sizeof *scopes);
+  char tag[32];
+  snprintf(tag, sizeof tag, "%llx", (unsigned long long)time(NULL));
+  tenantdb *db = NULL;
+  if (options->floors_only) {
+    standard_make_catalog(conn);
+  } else {
+    tenantdb_registry *registry = standard_registry();
+    db = bench_open(options->url, registry, "role");
+    tenantdb_registry_free(registry);
+  }
+  for (int i = 0; scopes && i < options->tenants; i++) {
+    name_by_hand(&scopes[i], i, tag);
+    if (options->floors_only)
+      make_by_hand(conn, &scopes[i]);
+    else
+      make_with_library(db, &scopes[i]);
+    snprintf(scopes[i].path, sizeof scopes[i].path, "\"%s\", pg_temp", scopes[i].schema);
+    fill(conn, &scopes[i]);
+  }
+  tenantdb_close(db);
+  return scopes;
+}
+
+/* ---- a level ---- */
+
+enum { QUALIFIED, PREPARED, UNPREPARED, PREPARED_ONE, N_FLOORS, LIBRARY = N_FLOORS, LIBRARY_ONE, N_ALL };
+
+/*
+ * Every tenant often enough that the server has settled on its generic plan
+ * (from the sixth run) and all caches are as full as they get.
+ */
+static void warm(const bench_contender *contender, struct asker *asker) {
+  enum { TIMES = 7 };
+  double *ignored = calloc((size_t)asker->n_scopes, sizeof *ignored);
+  if (!ignored)
+    bench_die("out of memory");
+  for (int i = 0; i < TIMES * asker->n_scopes; i++) {
+    asker->in_turn = i;
+    contender->block(asker, 1, ignored);
+  }
+  asker->in_turn = -1;
+  free(ignored);
+}
+
+static int64_t count_round_trips(void *user) {
+  return proxy_count(user).flushes;
+}
+
+static void run_level(const bench_options *options, PGconn *control, const struct scope *scopes,
+                      const char *level, tndb_proxy *proxy, const char *url) {
+  static const floor_form forms[N_FLOORS] = {FLOOR_QUALIFIED, FLOOR_PREPARED, FLOOR_UNPREPARED,
+                                             FLOOR_PREPARED};
+  static const char *const names[N_ALL] = {
+      "A   qualified, prepared, held connection", "B   flush by hand, prepared",
+      "C   flush by hand, nothing prepared",      "B1  as B, one tenant a block",
+      "D   library: open, query, close",          "E   library: one session a block"};
+  static struct asker askers[N_ALL];
+  bench_contender contenders[N_ALL];
+  tenantdb *db = NULL;
+  if (!options->floors_only) {
+    tenantdb_registry *registry = standard_registry();
+    db = bench_open(url, registry, level);
+    tenantdb_registry_free(registry);
+  }
+  int n = options->floors_only ? (int)N_FLOORS : (int)N_ALL;
+  for (int i = 0; i < n; i++) {
+    askers[i] = (struct asker){.url = url,
+                               .db = db,
+                               .scopes = scopes,
+                               .n_scopes = options->tenants,
+                               .random = options->seed, /* the same tenants and rows for everybody */
+                               .one_tenant = i == PREPARED_ONE};
+    contenders[i] = (bench_contender){names[i],
+                                      i < N_FLOORS   ? block_floor
+                                      : i == LIBRARY ? block_open_query_close
+                                                     : block_session,
+                                      &askers[i]};
+    if (i < N_FLOORS) {
+      askers[i].floor = (floor_conn){.form = forms[i],
+                                     .role = strcmp(level, "role") == 0,
+                                     .scopes = scopes,
+                                     .n_scopes = options->tenants};
+      floor_open(&askers[i].floor, url);
+    }
+  }
+  bench_pin_backends(control);
+  for (int i = 0; i < n; i++)
+    warm(&contenders[i], &askers[i]);
+  if (proxy)
+    proxy_set_delay(proxy, (int64_t)(options->delay_ms * 500));
+  bench_plan plan = {.options = options,
+                     .control = control,
+                     .contenders = contenders,
+                     .n_contenders = n,
+                     .bases = {QUALIFIED, PREPARED, UNPREPARED, PREPARED_ONE},
+                     .n_bases = 4,
+                     .unit = "us p50",
+                     .unit_us = 1,
+                     .round_trips = proxy ? count_round_trips : NULL,
+                     .round_trips_user = proxy};
+  char title[128];
+  snprintf(title, sizeof title, "One row by primary key, %d tenants, level %s", options->tenants, level);
+  bench_run(&plan, title);
+  if (proxy)
+    proxy_set_delay(proxy, 0);
+  for (int i = 0; i < N_FLOORS; i++)
+    floor_close(&askers[i].floor);
+  tenantdb_close(db);
+}
+
+int main(int argc, char **argv) {
+  bench_options options = {
+      .repetitions = 7, .tenants = 200, .rounds = 40, .block = 50, .seed = 1, .levels = "routing,role"};
+  bench_parse(&options, argc, argv, "Queries one row of a random one of --tenants tenants.");
+  tndb_proxy *proxy = NULL;
+  char url[1024], reason[256];
+  snprintf(url, sizeof url, "%s", options.url);
+  if (options.delay_ms > 0) {
+    /* Before we are pinned: its thread is the network, and takes the other core. */
+    proxy = proxy_start(options.url, reason, sizeof reason);
+    if (!proxy || !proxy_url(proxy, options.url, url, sizeof url))
+      bench_die("%s", proxy ? "the server's address is too long" : reason);
+  }
+  bench_pin_self();
+  PGconn *control = bench_connect(options.url);
+  struct scope *scopes = make_tenants(control, &options);
+  if (!scopes)
+    bench_die("out of memory");
+  bench_pin_backends(control);
+  bench_print_setting(control, &options);
+  if (strstr(options.levels, "routing"))
+    run_level(&options, control, scopes, "routing", proxy, url);
+  if (strstr(options.levels, "role"))
+    run_level(&options, control, scopes, "role", proxy, url);
+  free(scopes);
+  PQfinish(control);
+  proxy_stop(proxy);
+  return 0;
+}
