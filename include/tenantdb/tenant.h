@@ -117,7 +117,7 @@ TENANTDB_API tenantdb_status tenantdb_tenant_get(tenantdb *db, const char *tenan
  * @prefix: only slugs that begin with it, in any case; NULL for all
  * @after:  only slugs behind this one: the last of the page before; NULL for the first page
  * @limit:  rows at the most, 1 to 10000; 0 for 100
- * @result: receives a table: id, slug, name, schema, role, state, generation, version, created_at,
+ * @result: receives a table: id, slug, name, schema, role, state, generation, registry_hash, created_at,
  *          updated_at, purge_after, properties
  * @error:  as everywhere
  *

@@ -209,9 +209,10 @@ static tenantdb_status write_down(tndb_work *work, const plan *todo, tenantdb_er
     tndb_text_array_add(&places, todo->items[i].item->place);
     tndb_text_array_add(&adopted, todo->items[i].adopted ? "true" : "false");
   }
+  /* unnest() takes several arrays only when it is not qualified. */
   tndb_buffer_format(&sql,
                      "INSERT INTO %sshared_objects (hash, base, place, adopted) SELECT *"
-                     " FROM pg_catalog.unnest($1::text[], $2::text[], $3::text[], $4::boolean[])"
+                     " FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[])"
                      " ON CONFLICT (hash) DO NOTHING",
                      work->db->catalog);
   const char *values[] = {tndb_text_array_finish(&hashes), tndb_text_array_finish(&bases),

@@ -120,7 +120,7 @@ static bool build_list(const tenantdb *db, tndb_buffer *sql) {
   tndb_buffer_format(
       sql,
       "SELECT t.id, t.slug, t.name, t.schema_name AS schema, t.role_name AS role, t.state, t.generation,"
-      " t.registry_hash AS version,"
+      " t.registry_hash,"
       " pg_catalog.to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')"
       " AS created_at,"
       " pg_catalog.to_char(t.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')"
