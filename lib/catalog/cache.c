@@ -19,7 +19,7 @@ static void entry_free(entry *e) {
   }
 }
 
-const tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms) {
+tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms) {
   const entry *e = tndb_map_get(&cache->entries, name);
   return e && tndb_clock_ms() - e->read_ms < max_age_ms ? e->tenant : NULL;
 }

@@ -14,7 +14,7 @@ typedef struct tndb_cache {
 } tndb_cache;
 
 /* The tenant kept under a name when it is younger than that, else NULL. Belongs to the cache. */
-const tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms);
+tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms);
 /*
  * Keep a tenant (taken in both outcomes). Dropped when the cache was cleared
  * since `generation` was read: it may be older than what cleared it.

@@ -23,8 +23,14 @@ const char *tndb_tenant_state_name(int32_t state) {
   return state >= TENANTDB_TENANT_PENDING && state <= TENANTDB_TENANT_DELETED ? state_names[state] : "?";
 }
 
+tenantdb_tenant *tndb_tenant_hold(tenantdb_tenant *tenant) {
+  atomic_fetch_add_explicit(&tenant->references, 1, memory_order_relaxed);
+  return tenant;
+}
+
 void tenantdb_tenant_free(tenantdb_tenant *tenant) {
-  if (tenant) {
+  if (tenant && atomic_fetch_sub(&tenant->references, 1) == 1) {
+    tndb_free(tenant->path);
     tndb_free(tenant->slug);
     tndb_free(tenant->name);
     tndb_free(tenant->schema);
@@ -38,7 +44,7 @@ void tenantdb_tenant_free(tenantdb_tenant *tenant) {
 
 static bool is_complete(const tenantdb_tenant *tenant) {
   return tenant->slug && tenant->name && tenant->schema && tenant->role && tenant->created_at &&
-         tenant->purge_after && tenant->properties;
+         tenant->purge_after && tenant->properties && tenant->path;
 }
 
 /* SQL NULL reads as "". */
@@ -46,12 +52,15 @@ static char *cell(PGresult *rows, int row, int column) {
   return tndb_strdup(PQgetvalue(rows, row, column));
 }
 
-tenantdb_status tndb_tenant_from_row(PGresult *rows, int row, tenantdb_tenant **out, tenantdb_error **error) {
+tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row, tenantdb_tenant **out,
+                                     tenantdb_error **error) {
   *out = NULL;
   tenantdb_tenant *tenant = tndb_new(tenantdb_tenant);
   if (!tenant) {
     return tndb_no_memory(error);
   }
+  tndb_buffer path = TNDB_BUFFER_INIT;
+  atomic_init(&tenant->references, 1);
   tenant->slug = cell(rows, row, 1);
   tenant->name = cell(rows, row, 2);
   tenant->schema = cell(rows, row, 3);
@@ -59,6 +68,8 @@ tenantdb_status tndb_tenant_from_row(PGresult *rows, int row, tenantdb_tenant **
   tenant->created_at = cell(rows, row, 7);
   tenant->purge_after = cell(rows, row, 8);
   tenant->properties = cell(rows, row, 9);
+  tndb_path_append(&path, db, PQgetvalue(rows, row, 3));
+  tenant->path = tndb_buffer_take(&path);
   tenant->state = tndb_tenant_state(PQgetvalue(rows, row, 5));
   if (!is_complete(tenant)) {
     tenantdb_tenant_free(tenant);
@@ -72,28 +83,6 @@ tenantdb_status tndb_tenant_from_row(PGresult *rows, int row, tenantdb_tenant **
   }
   *out = tenant;
   return TENANTDB_OK;
-}
-
-tenantdb_tenant *tndb_tenant_copy(const tenantdb_tenant *tenant) {
-  tenantdb_tenant *copy = tndb_new(tenantdb_tenant);
-  if (!copy) {
-    return NULL;
-  }
-  memcpy(copy->id, tenant->id, sizeof copy->id);
-  copy->state = tenant->state;
-  copy->generation = tenant->generation;
-  copy->slug = tndb_strdup(tenant->slug);
-  copy->name = tndb_strdup(tenant->name);
-  copy->schema = tndb_strdup(tenant->schema);
-  copy->role = tndb_strdup(tenant->role);
-  copy->created_at = tndb_strdup(tenant->created_at);
-  copy->purge_after = tndb_strdup(tenant->purge_after);
-  copy->properties = tndb_strdup(tenant->properties);
-  if (!is_complete(copy)) {
-    tenantdb_tenant_free(copy);
-    return NULL;
-  }
-  return copy;
 }
 
 tenantdb_status tndb_tenant_unknown(const char *tenant, tenantdb_error **error) {
@@ -133,8 +122,8 @@ tenantdb_status tndb_tenant_read(tenantdb *db, tndb_conn *conn, const char *tena
   if (status) {
     return status;
   }
-  status =
-      PQntuples(rows) == 0 ? tndb_tenant_unknown(tenant, error) : tndb_tenant_from_row(rows, 0, out, error);
+  status = PQntuples(rows) == 0 ? tndb_tenant_unknown(tenant, error)
+                                : tndb_tenant_from_row(db, rows, 0, out, error);
   PQclear(rows);
   return status;
 }
@@ -142,8 +131,8 @@ tenantdb_status tndb_tenant_read(tenantdb *db, tndb_conn *conn, const char *tena
 bool tndb_tenant_cached(tenantdb *db, const char *tenant, tenantdb_tenant **out) {
   int64_t age = tndb_config_number(db->config, TNDB_SESSION_TENANT_CACHE);
   tndb_mutex_lock(&db->mutex);
-  const tenantdb_tenant *known = tndb_cache_find(&db->tenants, tenant, age);
-  *out = known ? tndb_tenant_copy(known) : NULL;
+  tenantdb_tenant *known = tndb_cache_find(&db->tenants, tenant, age);
+  *out = known ? tndb_tenant_hold(known) : NULL;
   tndb_mutex_unlock(&db->mutex);
   return *out != NULL;
 }
@@ -158,9 +147,8 @@ tenantdb_status tndb_tenant_lookup(tenantdb *db, tndb_conn *conn, const char *te
   tndb_mutex_unlock(&db->mutex);
   tenantdb_status status = tndb_tenant_read(db, conn, tenant, false, deadline, out, error);
   if (!status) {
-    tenantdb_tenant *copy = tndb_tenant_copy(*out);
     tndb_mutex_lock(&db->mutex);
-    tndb_cache_keep(&db->tenants, tenant, copy, generation);
+    tndb_cache_keep(&db->tenants, tenant, tndb_tenant_hold(*out), generation);
     tndb_mutex_unlock(&db->mutex);
   }
   return status;

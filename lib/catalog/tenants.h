@@ -8,7 +8,9 @@
 #include "base/random.h"
 #include "catalog/database.h"
 
+/* Never changed once it is read, so that the cache, sessions and callers can hold the same one. */
 struct tenantdb_tenant {
+  atomic_int references;
   char id[TNDB_UUID_TEXT];
   char *slug;
   char *name;
@@ -19,6 +21,7 @@ struct tenantdb_tenant {
   char *created_at;
   char *purge_after;
   char *properties;
+  char *path; /* the search path of its scope */
 };
 
 /* The columns that tndb_tenant_from_row() reads, of a table called t. */
@@ -28,9 +31,10 @@ struct tenantdb_tenant {
   " pg_catalog.to_char(t.purge_after AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')," \
   " t.properties"
 
-tenantdb_status tndb_tenant_from_row(PGresult *rows, int row, tenantdb_tenant **tenant,
+tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row, tenantdb_tenant **tenant,
                                      tenantdb_error **error);
-tenantdb_tenant *tndb_tenant_copy(const tenantdb_tenant *tenant);
+/* Hold it once more; tenantdb_tenant_free() lets go. */
+tenantdb_tenant *tndb_tenant_hold(tenantdb_tenant *tenant);
 
 /* The number of a state's name, 0 when there is none of that name, and back. */
 int32_t tndb_tenant_state(const char *name);

@@ -9,6 +9,8 @@
 #include "pg/wait.h"
 
 #define OLDEST_VERSION 130000
+/* So soon after an answer the connection is taken to be alive: looking costs a system call every time. */
+#define TRUSTED_MS 10
 
 /* The server's notices go to the caller's log; libpq would write them to stderr. */
 static void receive_notice(void *user, const PGresult *notice) {
@@ -119,6 +121,9 @@ void tndb_conn_close(tndb_conn *conn) {
 }
 
 bool tndb_conn_is_stale(const tndb_conn *conn) {
+  if (tndb_clock_ms() - conn->answered_ms < TRUSTED_MS) {
+    return false;
+  }
   /* An idle server sends nothing but notices and its good-bye; either way another connection is safer. */
   return tndb_wait(PQsocket(conn->pg), true, false, tndb_clock_ms()) != TNDB_READY_TIMEOUT;
 }

@@ -35,12 +35,16 @@ typedef struct tndb_conn {
   bool copy_answered; /* a statement turned out to be COPY, which a pipeline cannot do */
   int64_t opened_ms;
   int64_t idle_since_ms;
+  int64_t answered_ms; /* when the last exchange ended well */
 } tndb_conn;
 
 /* Connect and check that the server is one we can talk to. */
 tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **conn, tenantdb_error **error);
 void tndb_conn_close(tndb_conn *conn);
-/* Whether an idle connection's socket has something to say: then it has been closed by the other side. */
+/*
+ * Whether an idle connection's socket has something to say: then it has been
+ * closed by the other side. Not asked within milliseconds of an answer.
+ */
 bool tndb_conn_is_stale(const tndb_conn *conn);
 /* Nothing under way, no transaction open. */
 bool tndb_conn_is_idle(const tndb_conn *conn);

@@ -208,6 +208,7 @@ tenantdb_status tndb_exchange_finish(tndb_conn *conn, tndb_deadline deadline, te
   if (conn->dead) {
     return death(conn, error);
   }
+  conn->answered_ms = tndb_clock_ms();
   tndb_prepared_settle(conn);
   return TENANTDB_OK;
 }

@@ -117,20 +117,22 @@ static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e
   return e->parse_place;
 }
 
-size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values) {
-  size_t most = (size_t)tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS);
-  struct tndb_prepared *cache = conn->direct && most > 0 ? cache_of(conn) : NULL;
+/* NULL when nothing is to be prepared on this connection. */
+static struct tndb_prepared *cache_in_use(tndb_conn *conn) {
+  bool wanted = conn->direct && tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS) > 0;
+  struct tndb_prepared *cache = wanted ? cache_of(conn) : NULL;
   if (cache && cache->distrusted) {
     cache->distrusted = tndb_exchange_send(conn, "DEALLOCATE ALL", NULL) == TNDB_NONE;
   }
-  const char *key = cache ? key_of(cache, scope, sql) : NULL;
-  if (!key) {
-    return tndb_exchange_send(conn, sql, values);
-  }
+  return cache;
+}
+
+static size_t send_by_key(tndb_conn *conn, struct tndb_prepared *cache, const char *key, const char *sql,
+                          const tndb_values *values) {
   entry *e = tndb_map_get(&cache->entries, key);
   if (!e) {
     (void)add(cache, key);
-    evict(conn, cache, most);
+    evict(conn, cache, (size_t)tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS));
     return tndb_exchange_send(conn, sql, values);
   }
   unlink_entry(cache, e);
@@ -139,6 +141,18 @@ size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, c
     return tndb_exchange_send(conn, sql, values);
   }
   return tndb_exchange_send_named(conn, e->name, values);
+}
+
+size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values) {
+  struct tndb_prepared *cache = cache_in_use(conn);
+  const char *key = cache ? key_of(cache, scope, sql) : NULL;
+  return key ? send_by_key(conn, cache, key, sql, values) : tndb_exchange_send(conn, sql, values);
+}
+
+size_t tndb_prepared_send_fixed(tndb_conn *conn, const char *key, const char *sql,
+                                const tndb_values *values) {
+  struct tndb_prepared *cache = cache_in_use(conn);
+  return cache ? send_by_key(conn, cache, key, sql, values) : tndb_exchange_send(conn, sql, values);
 }
 
 void tndb_prepared_settle(tndb_conn *conn) {

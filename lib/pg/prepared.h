@@ -16,6 +16,8 @@
 
 /* Queue a statement, by name when that is possible. Returns the place of its answer. */
 size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values);
+/* The same for a fixed statement of the library's that means the same in every scope; `key` stands for it. */
+size_t tndb_prepared_send_fixed(tndb_conn *conn, const char *key, const char *sql, const tndb_values *values);
 /* After an exchange: which statements the server has now. Called by the exchange itself. */
 void tndb_prepared_settle(tndb_conn *conn);
 /* Believe none of the names any more. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "pool/pool.h"
 
+#include <stdatomic.h>
+
 #include "base/memory.h"
 #include "base/mutex.h"
 #include "pg/exchange.h"
@@ -22,7 +24,7 @@ struct tndb_pool {
   int64_t n_opened;
   waiter *first;
   waiter *last;
-  bool closed;
+  atomic_bool closed; /* written under the mutex, read without it */
 };
 
 static int64_t number(const tndb_pool *pool, tndb_option option) {
@@ -251,10 +253,7 @@ void tndb_pool_close(tndb_pool *pool) {
 }
 
 bool tndb_pool_is_closed(tndb_pool *pool) {
-  tndb_mutex_lock(&pool->mutex);
-  bool closed = pool->closed;
-  tndb_mutex_unlock(&pool->mutex);
-  return closed;
+  return atomic_load_explicit(&pool->closed, memory_order_relaxed);
 }
 
 tndb_pool_counts tndb_pool_count(tndb_pool *pool) {

@@ -37,15 +37,21 @@ static bool leaves_nothing(PGresult *result) {
   return false;
 }
 
-static bool contains_folded(const char *text, const char *lower) {
-  size_t length = strlen(lower);
-  for (; *text; text++) {
-    size_t i = 0;
-    while (i < length &&
-           (text[i] == lower[i] || (text[i] >= 'A' && text[i] <= 'Z' && text[i] + 32 == lower[i]))) {
-      i++;
-    }
-    if (i == length) {
+/* Whether the text at `at` is the word, in any case. */
+static bool has_word(const char *at, const char *lower) {
+  while (*lower && (*at == *lower || (*at >= 'A' && *at <= 'Z' && *at + 32 == *lower))) {
+    at++;
+    lower++;
+  }
+  return *lower == '\0';
+}
+
+/* Calls that reach beyond the transaction. Their names hold an underscore: only those places are looked at.
+ */
+static bool calls_beyond(const char *sql) {
+  for (const char *at = strchr(sql, '_'); at; at = strchr(at + 1, '_')) {
+    if ((at - sql >= 3 && has_word(at - 3, "set_config")) ||
+        (at - sql >= 8 && has_word(at - 8, "advisory_lock"))) {
       return true;
     }
   }
@@ -53,8 +59,7 @@ static bool contains_folded(const char *text, const char *lower) {
 }
 
 static void note_traces(tndb_conn *conn, const char *sql, PGresult *result) {
-  if (!leaves_nothing(result) || contains_folded(sql, "set_config") ||
-      contains_folded(sql, "advisory_lock")) {
+  if (!leaves_nothing(result) || calls_beyond(sql)) {
     conn->tainted = true;
   }
 }
@@ -93,10 +98,10 @@ static void add_hint(tenantdb_session *session, tenantdb_error **error) {
   if (!error || !*error) {
     return;
   }
-  tndb_error_set_tenant(error, session->tenant_id);
+  tndb_error_set_tenant(error, session->tenant ? session->tenant->slug : "");
   if (strcmp(tenantdb_error_sqlstate(*error), "42P01") == 0 && !tenantdb_error_hint(*error)[0]) {
     tndb_error_set_hint(
-        error, session->tenant_id[0]
+        error, session->tenant
                    ? "Only the tenant's own tables are found without a schema; a shared table is named "
                      "{base.table} in a compiled statement."
                    : "Only the shared schema's tables are found without a schema.");
@@ -116,10 +121,14 @@ static tenantdb_status send_alone(tenantdb_session *session, const char *sql, co
                                   flush *places, tenantdb_error **own) {
   tndb_conn *conn = session->conn;
   tndb_exchange_begin(conn);
-  (void)tndb_prepared_send(conn, "", session->read_only ? "BEGIN READ ONLY" : "BEGIN", NULL);
+  if (session->read_only) {
+    (void)tndb_prepared_send_fixed(conn, "begin read only", "BEGIN READ ONLY", NULL);
+  } else {
+    (void)tndb_prepared_send_fixed(conn, "begin", "BEGIN", NULL);
+  }
   places->bind = tndb_scope_bind(&session->scope, conn);
   places->query = tndb_prepared_send(conn, session->scope.path, sql, values);
-  places->commit = tndb_prepared_send(conn, "", "COMMIT", NULL);
+  places->commit = tndb_prepared_send_fixed(conn, "commit", "COMMIT", NULL);
   return tndb_exchange_finish(conn, tndb_session_deadline(session), own);
 }
 
@@ -202,23 +211,26 @@ static tenantdb_status follow_transaction(tenantdb_session *session, tenantdb_er
   }
 }
 
-static tenantdb_status run_inside(tenantdb_session *session, const char *sql, const tndb_values *values,
-                                  PGresult **rows, tenantdb_error **error) {
+/* BEGIN and the bind go with the first statement. */
+static tenantdb_status send_inside(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                   flush *places, tenantdb_error **own) {
   tndb_conn *conn = session->conn;
-  tenantdb_error *own = NULL;
-  size_t bind = TNDB_NONE;
+  places->bind = TNDB_NONE;
   tndb_exchange_begin(conn);
   if (session->state == TNDB_SESSION_BEGUN) {
-    (void)tndb_prepared_send(conn, "", session->begin_sql, NULL);
-    bind = tndb_scope_bind(&session->scope, conn);
+    (void)tndb_prepared_send_fixed(conn, session->begin_sql, session->begin_sql, NULL);
+    places->bind = tndb_scope_bind(&session->scope, conn);
   }
-  size_t query = tndb_prepared_send(conn, session->scope.path, sql, values);
-  if (tndb_exchange_finish(conn, tndb_session_deadline(session), &own)) {
-    return died(session, false, own, error);
-  }
+  places->query = tndb_prepared_send(conn, session->scope.path, sql, values);
+  return tndb_exchange_finish(conn, tndb_session_deadline(session), own);
+}
+
+static tenantdb_status finish_inside(tenantdb_session *session, const char *sql, const flush *places,
+                                     PGresult **rows, tenantdb_error **error) {
+  tndb_conn *conn = session->conn;
   size_t failed = tndb_exchange_failed(conn);
-  if (failed != TNDB_NONE && failed == bind) {
-    tenantdb_status status = tndb_session_refused(session, tndb_exchange_result(conn, bind), error);
+  if (failed != TNDB_NONE && failed == places->bind) {
+    tenantdb_status status = tndb_session_refused(session, tndb_exchange_result(conn, failed), error);
     if (session->state != TNDB_SESSION_BROKEN) {
       session->state = TNDB_SESSION_FAILED;
     }
@@ -226,15 +238,35 @@ static tenantdb_status run_inside(tenantdb_session *session, const char *sql, co
   }
   tenantdb_status status = tndb_exchange_check(conn, error);
   add_hint(session, error);
-  if (failed == TNDB_NONE) {
-    tndb_scope_bound(conn, bind);
-    note_traces(conn, sql, tndb_exchange_result(conn, query));
+  if (!status) {
+    tndb_scope_bound(conn, places->bind);
+    note_traces(conn, sql, tndb_exchange_result(conn, places->query));
   }
   tenantdb_status followed = follow_transaction(session, error);
   if (!status && !followed) {
-    *rows = tndb_exchange_take(conn, query);
+    *rows = tndb_exchange_take(conn, places->query);
   }
   return followed ? followed : status;
+}
+
+static tenantdb_status run_inside(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                  PGresult **rows, tenantdb_error **error) {
+  flush places;
+  tenantdb_error *own = NULL;
+  bool first = session->state == TNDB_SESSION_BEGUN;
+  tenantdb_status status = send_inside(session, sql, values, &places, &own);
+  if (!status && first && is_stale_statement(session->conn)) {
+    tndb_prepared_forget(session->conn); /* nothing was done in this transaction yet */
+    roll_back(session);
+    if (session->state != TNDB_SESSION_BROKEN) {
+      status = send_inside(session, sql, values, &places, &own);
+    }
+  }
+  if (session->state == TNDB_SESSION_BROKEN) {
+    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                       "the connection broke; the transaction was rolled back");
+  }
+  return status ? died(session, false, own, error) : finish_inside(session, sql, &places, rows, error);
 }
 
 tenantdb_status tndb_session_send(tenantdb_session *session, const char *sql, const tndb_values *values,
@@ -379,7 +411,7 @@ tenantdb_status tenantdb_session_run(tenantdb_session *session, const tenantdb_s
     return status;
   }
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  const char *schema = session->tenant_id[0] ? session->scope.schema : NULL;
+  const char *schema = session->tenant ? session->scope.schema : NULL;
   status = tndb_statement_render(statement, schema, tndb_database_shared_schema(session->db), &sql, error);
   if (!status) {
     status = run_with_params(session, tndb_buffer_text(&sql), params, &rows, error);

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "session/scope.h"
 
-#include "base/buffer.h"
-#include "base/memory.h"
 #include "pg/failure.h"
 #include "pg/prepared.h"
 
@@ -25,32 +23,11 @@ static const char bind_role[] =
     " CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name"
     " OR current_user IS DISTINCT FROM $3::pg_catalog.name THEN " FOUND;
 
-tenantdb_status tndb_scope_init(tndb_scope *scope, const tenantdb *db, const char *schema, const char *role,
-                                tenantdb_error **error) {
-  tndb_buffer path = TNDB_BUFFER_INIT;
-  bool has_role = role && *role;
-  tndb_path_append(&path, db, schema);
-  scope->path = tndb_buffer_take(&path);
-  scope->schema = tndb_strdup(schema);
-  scope->role = has_role ? tndb_strdup(role) : NULL;
-  if (!scope->path || !scope->schema || (has_role && !scope->role)) {
-    tndb_scope_free(scope);
-    return tndb_no_memory(error);
-  }
-  return TENANTDB_OK;
-}
-
-void tndb_scope_free(tndb_scope *scope) {
-  tndb_free(scope->path);
-  tndb_free(scope->schema);
-  tndb_free(scope->role);
-  *scope = (tndb_scope){NULL, NULL, NULL};
-}
-
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn) {
   const char *values[] = {scope->path, scope->schema, scope->role};
   tndb_values with = {scope->role ? 3 : 2, values, NULL, NULL};
-  return tndb_prepared_send(conn, "", scope->role ? bind_role : bind_path, &with);
+  return scope->role ? tndb_prepared_send_fixed(conn, "bind role", bind_role, &with)
+                     : tndb_prepared_send_fixed(conn, "bind path", bind_path, &with);
 }
 
 void tndb_scope_bound(tndb_conn *conn, size_t place) {

@@ -15,15 +15,11 @@
 #include "pg/exchange.h"
 
 typedef struct tndb_scope {
-  char *path; /* the search path's text */
-  char *schema;
-  char *role; /* NULL: the connected user himself */
+  const char *path; /* the search path's text; all three belong to whoever made the scope */
+  const char *schema;
+  const char *role; /* NULL: the connected user himself */
 } tndb_scope;
 
-/* `role` may be NULL or "". */
-tenantdb_status tndb_scope_init(tndb_scope *scope, const tenantdb *db, const char *schema, const char *role,
-                                tenantdb_error **error);
-void tndb_scope_free(tndb_scope *scope);
 /* Queue the statement; returns its place. */
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn);
 /* After it succeeded: learn from its answer whether a pooler stands between. */

@@ -2,11 +2,8 @@
 /* Opening and closing sessions. */
 #include "session/session.h"
 
-#include <string.h>
-
+#include "base/buffer.h"
 #include "base/memory.h"
-#include "catalog/tenants.h"
-
 #define MAGIC 0x73657373u /* "sess" */
 
 tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error) {
@@ -76,24 +73,31 @@ static tenantdb_status require_role(const tenantdb *db, const tenantdb_tenant *t
 static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name, tenantdb_error **error) {
   tenantdb *db = session->db;
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
-  tenantdb_tenant *tenant = NULL;
   tenantdb_status status = tndb_catalog_require(db, session->conn, deadline, error);
   if (!status) {
-    status = tndb_tenant_lookup(db, session->conn, name, deadline, &tenant, error);
+    status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
   }
   if (!status) {
-    status = tndb_session_require_active(tenant, error);
+    status = tndb_session_require_active(session->tenant, error);
   }
   if (!status) {
-    status = require_role(db, tenant, error);
+    status = require_role(db, session->tenant, error);
   }
   if (!status) {
-    const char *role = db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL;
-    memcpy(session->tenant_id, tenant->id, sizeof session->tenant_id);
-    status = tndb_scope_init(&session->scope, db, tenant->schema, role, error);
+    const tenantdb_tenant *tenant = session->tenant;
+    session->scope = (tndb_scope){tenant->path, tenant->schema,
+                                  db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL};
   }
-  tenantdb_tenant_free(tenant);
   return status;
+}
+
+static tenantdb_status bind_to_shared(tenantdb_session *session, tenantdb_error **error) {
+  tndb_buffer path = TNDB_BUFFER_INIT;
+  const char *schema = tndb_database_shared_schema(session->db);
+  tndb_path_append(&path, session->db, schema);
+  session->path = tndb_buffer_take(&path);
+  session->scope = (tndb_scope){session->path, schema, NULL};
+  return session->path ? TENANTDB_OK : tndb_no_memory(error);
 }
 
 /* `tenant` NULL: a shared session. */
@@ -114,8 +118,7 @@ static tenantdb_status open_session(tenantdb *db, const char *tenant, const tena
   session->read_only = settings.read_only;
   status = tndb_pool_lease(db->pool, tndb_session_deadline(session), &session->conn, error);
   if (!status) {
-    status = tenant ? bind_to_tenant(session, tenant, error)
-                    : tndb_scope_init(&session->scope, db, tndb_database_shared_schema(db), NULL, error);
+    status = tenant ? bind_to_tenant(session, tenant, error) : bind_to_shared(session, error);
   }
   if (status) {
     tenantdb_session_close(session);
@@ -170,8 +173,8 @@ tenantdb_status tndb_session_refused(tenantdb_session *session, PGresult *result
   tenantdb_error *unavailable = NULL;
   tndb_deadline deadline =
       tndb_deadline_in(tndb_config_number(session->db->config, TNDB_OPERATION_LOCK_TIMEOUT));
-  if (session->tenant_id[0] && !tndb_pool_lease(session->db->pool, deadline, &conn, NULL) &&
-      !tndb_tenant_read(session->db, conn, session->tenant_id, false, deadline, &tenant, NULL)) {
+  if (session->tenant && !tndb_pool_lease(session->db->pool, deadline, &conn, NULL) &&
+      !tndb_tenant_read(session->db, conn, session->tenant->id, false, deadline, &tenant, NULL)) {
     (void)tndb_session_require_active(tenant, &unavailable);
   }
   tenantdb_tenant_free(tenant);
@@ -186,7 +189,7 @@ tenantdb_status tndb_session_refused(tenantdb_session *session, PGresult *result
 /* ---------------------------------------------------------------- closing */
 
 const char *tenantdb_session_tenant(const tenantdb_session *session) {
-  return session ? session->tenant_id : "";
+  return session && session->tenant ? session->tenant->id : "";
 }
 
 const char *tenantdb_session_schema(const tenantdb_session *session) {
@@ -205,7 +208,8 @@ void tenantdb_session_close(tenantdb_session *session) {
     (void)tndb_exchange_rollback(conn, tndb_deadline_min(soon, tndb_session_deadline(session)), NULL);
   }
   tndb_pool_release(session->db->pool, conn);
-  tndb_scope_free(&session->scope);
+  tenantdb_tenant_free(session->tenant);
+  tndb_free(session->path);
   tndb_free(session->begin_sql);
   tndb_database_release(session->db);
   tndb_free(session);

@@ -5,7 +5,7 @@
 
 #include <tenantdb/session.h>
 
-#include "base/random.h"
+#include "catalog/tenants.h"
 #include "session/scope.h"
 
 typedef enum tndb_session_state {
@@ -22,7 +22,8 @@ struct tenantdb_session {
   tndb_conn *conn;
   tndb_scope scope;
   tndb_session_state state;
-  char tenant_id[TNDB_UUID_TEXT]; /* "" for a shared session */
+  tenantdb_tenant *tenant; /* as it was known when the session was opened; NULL for a shared session */
+  char *path;              /* a shared session's own */
   int64_t timeout_ms;
   bool read_only;
   char *begin_sql; /* of the transaction begun */

@@ -172,7 +172,7 @@ static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant 
   tndb_provision_free(&provision);
   tndb_work_end(&work);
   if (!status && row) {
-    status = tndb_tenant_from_row(row, 0, tenant, error);
+    status = tndb_tenant_from_row(new_tenant->db, row, 0, tenant, error);
   } else if (!status) {
     status = tenantdb_tenant_get(new_tenant->db, new_tenant->spec.id, tenant, error);
   }

@@ -78,7 +78,7 @@ tenantdb_status tndb_change_commit(tndb_work *work, const tenantdb_tenant *befor
     return status;
   }
   PGresult *row = work->conn ? tndb_exchange_result(work->conn, place) : NULL;
-  return row && PQntuples(row) == 1 ? tndb_tenant_from_row(row, 0, after, error)
+  return row && PQntuples(row) == 1 ? tndb_tenant_from_row(work->db, row, 0, after, error)
                                     : tenantdb_tenant_get(work->db, before->id, after, error);
 }
 
