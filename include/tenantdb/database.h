@@ -105,6 +105,22 @@ TENANTDB_API tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, te
 TENANTDB_API const char *tenantdb_isolation_name(int32_t level);
 
 /**
+ * tenantdb_server() - what the server is and what the connected user may do
+ * @db:    a database
+ * @facts: receives a table: name, value; names are version, user, database, superuser,
+ *         may_create_roles, may_create_schemas, pooler_between, read_only, extensions
+ * @error: as everywhere
+ *
+ * As it was found when the database was opened.
+ *
+ * Ownership: *facts is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_server(tenantdb *db, tenantdb_result **facts, tenantdb_error **error);
+
+/**
  * tenantdb_reconcile() - finish or undo what was interrupted
  * @db:    a database
  * @done:  receives a table: tenant, operation, action, outcome; may be NULL

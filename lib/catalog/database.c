@@ -40,6 +40,7 @@ void tndb_database_release(tenantdb *db) {
   tndb_cache_clear(&db->tenants);
   tenantdb_registry_free(db->registry);
   tenantdb_config_free(db->config);
+  tndb_facts_free(&db->facts);
   tndb_free(db->catalog);
   tndb_mutex_destroy(&db->mutex);
   tndb_free(db);

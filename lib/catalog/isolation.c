@@ -86,3 +86,36 @@ tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result
   }
   return status;
 }
+
+/* ---------------------------------------------------------------- the server */
+
+static void fact(tndb_table *table, const char *name, const char *value) {
+  const char *cells[] = {name, value};
+  tndb_table_row(table, cells);
+}
+
+tenantdb_status tenantdb_server(tenantdb *db, tenantdb_result **facts, tenantdb_error **error) {
+  static const char *const columns[] = {"name", "value"};
+  tndb_error_reset(error);
+  if (!facts) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "facts is NULL");
+  }
+  *facts = NULL;
+  tenantdb_status status = tndb_database_check(db, error);
+  if (status) {
+    return status;
+  }
+  tndb_auto_buffer version = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&version, "%d.%d", db->facts.version / 10000, db->facts.version % 10000);
+  tndb_table *table = tndb_table_new(columns, 2);
+  fact(table, "version", tndb_buffer_text(&version));
+  fact(table, "user", db->facts.user);
+  fact(table, "database", db->facts.database);
+  fact(table, "superuser", db->facts.superuser ? "yes" : "no");
+  fact(table, "may_create_roles", db->facts.create_role ? "yes" : "no");
+  fact(table, "may_create_schemas", db->facts.create_schema ? "yes" : "no");
+  fact(table, "pooler_between", db->facts.pooler ? "yes" : "no");
+  fact(table, "read_only", db->facts.read_only ? "yes" : "no");
+  fact(table, "extensions", db->facts.extensions);
+  return tndb_table_finish(table, facts, error);
+}

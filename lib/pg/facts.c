@@ -3,13 +3,17 @@
 
 #include <string.h>
 
+#include "base/memory.h"
 #include "config/property.h"
 #include "pg/exchange.h"
 
 static const char facts_sql[] =
     "SELECT pg_catalog.pg_backend_pid(), r.rolsuper, r.rolsuper OR r.rolcreaterole,"
     " pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'),"
-    " pg_catalog.current_setting('transaction_read_only') = 'on', current_user, pg_catalog.current_database()"
+    " pg_catalog.current_setting('transaction_read_only') = 'on', current_user, "
+    "pg_catalog.current_database(),"
+    " coalesce((SELECT pg_catalog.string_agg(e.extname || ' in ' || n.nspname, ', ' ORDER BY e.extname)"
+    " FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace), '')"
     " FROM pg_catalog.pg_roles r WHERE r.rolname = current_user";
 
 static bool is_true(const PGresult *row, int column) {
@@ -44,6 +48,13 @@ tenantdb_status tndb_facts_read(tndb_conn *conn, tndb_deadline deadline, tndb_fa
   facts->pooler = backend != PQbackendPID(conn->pg);
   copy_name(facts->user, PQgetvalue(row, 0, 5));
   copy_name(facts->database, PQgetvalue(row, 0, 6));
+  tndb_free(facts->extensions);
+  facts->extensions = tndb_strdup(PQgetvalue(row, 0, 7));
   PQclear(row);
-  return TENANTDB_OK;
+  return facts->extensions ? TENANTDB_OK : tndb_no_memory(error);
+}
+
+void tndb_facts_free(tndb_facts *facts) {
+  tndb_free(facts->extensions);
+  facts->extensions = NULL;
 }

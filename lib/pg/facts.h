@@ -14,9 +14,13 @@ typedef struct tndb_facts {
   bool read_only;     /* a standby, or default_transaction_read_only */
   char user[64];
   char database[64];
+  char *extensions; /* "name in schema, ..." of what is installed in the database */
 } tndb_facts;
 
+/* What was read before is let go of; tndb_facts_free() at the end. */
 tenantdb_status tndb_facts_read(tndb_conn *conn, tndb_deadline deadline, tndb_facts *facts,
                                 tenantdb_error **error);
+
+void tndb_facts_free(tndb_facts *facts);
 
 #endif

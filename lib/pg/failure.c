@@ -93,6 +93,12 @@ tenantdb_status tndb_failure_of_connect(PGconn *pg, tenantdb_error **error) {
   char sqlstate[6] = {code[0], code[1], code[2], code[3], code[4], '\0'};
   const char *said = code + 7;
   const tndb_sqlstate *row = tndb_sqlstate_find(sqlstate);
+  if (row->status == TENANTDB_SQL) {
+    /* There is no SQL yet: a start-up parameter that the server, or a pooler, does not take. */
+    static const tndb_sqlstate refused = {"", TENANTDB_CONNECTION, TENANTDB_REASON_CONNECT_FAILED,
+                                          TENANTDB_RETRY_NEVER};
+    row = &refused;
+  }
   (void)tndb_origin(error, row->status, row->reason, "cannot connect: %.*s", (int)strcspn(said, "\n"), said);
   tndb_server_fields fields = {sqlstate, NULL, NULL, NULL, 0};
   tndb_error_set_server(error, &fields);

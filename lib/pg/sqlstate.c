@@ -7,7 +7,7 @@
   { code, TENANTDB_##status, TENANTDB_REASON_##reason, TENANTDB_RETRY_##retry }
 
 static const tndb_sqlstate table[] = {
-    S("08P01", CONNECTION, PROTOCOL, NEW_SESSION),
+    S("08P01", SQL, SERVER_ERROR, NEVER), /* also the wrong number of parameters; the connection lives on */
     S("0A000", UNSUPPORTED, SERVER_ERROR, NEVER),
     S("25006", STATE, READ_ONLY_SERVER, NEW_SESSION),
     S("25P02", STATE, TRANSACTION_FAILED, NEVER),

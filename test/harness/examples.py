@@ -9,6 +9,7 @@ import re
 EXPECTED = pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / "expected"
 
 VOLATILE = [
+    (r"^\S+ \(database\)$", "<database> (database)"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
     (r"_[0-9a-f]{6}\b", "_<hash>"),
     (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "<time>"),

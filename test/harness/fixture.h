@@ -6,6 +6,7 @@
 #ifndef TNDB_FIXTURE_H
 #define TNDB_FIXTURE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

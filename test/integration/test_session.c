@@ -60,24 +60,24 @@ static void test_own_rows(void **state) {
 static void test_neighbour(void **state) {
   (void)state;
   tenantdb_session *session = fixture_session(db, "a");
-  static const char *const forms[] = {
-      "SELECT * FROM %s.notes",
-      "INSERT INTO %s.notes (body) VALUES ('in')",
-      "UPDATE %s.notes SET body = 'x'",
-      "DELETE FROM %s.notes",
-      "TRUNCATE %s.notes",
-      "DROP TABLE %s.notes",
-      "DROP SCHEMA %s CASCADE",
-      "CREATE TABLE %s.mine (i int)",
-      "SELECT nextval('%s.notes_id_seq')",
+  static const char *const forms[][2] = {
+      {"SELECT * FROM ", ".notes"},
+      {"INSERT INTO ", ".notes (body) VALUES ('in')"},
+      {"UPDATE ", ".notes SET body = 'x'"},
+      {"DELETE FROM ", ".notes"},
+      {"TRUNCATE ", ".notes"},
+      {"DROP TABLE ", ".notes"},
+      {"DROP SCHEMA ", " CASCADE"},
+      {"CREATE TABLE ", ".mine (i int)"},
+      {"SELECT nextval('", ".notes_id_seq')"},
   };
   for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++) {
     char sql[256];
-    snprintf(sql, sizeof sql, forms[i], b_schema);
+    snprintf(sql, sizeof sql, "%s%s%s", forms[i][0], b_schema, forms[i][1]);
     harness_assert_status(tenantdb_session_query(session, sql, NULL, NULL, &error), error,
                           TENANTDB_PERMISSION, TENANTDB_REASON_SERVER_PERMISSION);
     assert_string_equal(tenantdb_error_sqlstate(error), "42501");
-    assert_string_equal(tenantdb_error_tenant(error), tenantdb_session_tenant(session));
+    assert_string_equal(tenantdb_error_tenant(error), "a");
     assert_int_equal(tenantdb_error_retry(error), TENANTDB_RETRY_NEVER);
     tenantdb_error_free(error);
   }
@@ -239,7 +239,7 @@ static void test_bad_calls(void **state) {
                            TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "empty");
   }
   fixture_assert_refused(tenantdb_session_query(session, "SELECT 1; SELECT 2", NULL, NULL, &error), error,
-                         TENANTDB_ARGUMENT, TENANTDB_REASON_MULTIPLE_STATEMENTS, "one");
+                         TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR, "multiple commands");
   fixture_assert_refused(tenantdb_session_query(session, "SELEC", NULL, NULL, &error), error, TENANTDB_SQL,
                          TENANTDB_REASON_SERVER_ERROR, "syntax error");
   fixture_assert_refused(tenantdb_session_query(session, "SELECT 1/0", NULL, NULL, &error), error,
