@@ -69,6 +69,7 @@ enum {
   TENANTDB_REASON_TRANSACTION_LOST = 112, /**< the transaction ended without being asked to */
   TENANTDB_REASON_MULTIPLE_STATEMENTS = 113, /**< several statements were given where one is allowed */
   TENANTDB_REASON_LOCALLY_COMMITTED = 114, /**< committed here, but a synchronous standby did not confirm */
+  TENANTDB_REASON_CALL_UNDER_WAY = 115, /**< another call of the session has not ended */
   TENANTDB_REASON_POOL_TIMEOUT = 120, /**< no connection became free in time */
   TENANTDB_REASON_SESSION_BROKEN = 121, /**< the session's connection is gone */
   TENANTDB_REASON_CATALOG_MISSING = 140, /**< the database has no catalog yet */

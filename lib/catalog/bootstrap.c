@@ -71,10 +71,11 @@ static tenantdb_status create_group_role(tndb_work *work, tndb_catalog_row *row,
     return tndb_no_memory(error);
   }
   memcpy(row->group_role, name.data, name.length + 1);
+  row->grants_hash[0] = '\0'; /* what an earlier group was granted is of no use to this one */
   (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
   const char *value = row->group_role;
   tndb_buffer_clear(&sql);
-  tndb_buffer_format(&sql, "UPDATE %scatalog SET group_role = $1", work->db->catalog);
+  tndb_buffer_format(&sql, "UPDATE %scatalog SET group_role = $1, grants_hash = NULL", work->db->catalog);
   if (sql.failed) {
     return tndb_no_memory(error);
   }

@@ -69,12 +69,15 @@ void tndb_path_append(tndb_buffer *path, const tenantdb *db, const char *schema)
 
 /* ---------------------------------------------------------------- what the catalog says of itself */
 
-/* Through jsonb, so that the row of a newer catalog, whose columns may differ, can be read far enough. */
+/*
+ * Through jsonb, so that the row of a newer catalog, whose columns may differ, can be read far enough.
+ * A group role that is gone (a dump was restored on another server) reads as none: bootstrap makes another.
+ */
 static bool build_read(const tenantdb *db, tndb_buffer *sql) {
   tndb_buffer_format(sql,
-                     "SELECT c.version, to_jsonb(c)->>'group_role', to_jsonb(c)->>'grants_hash',"
-                     " coalesce((SELECT pg_catalog.pg_has_role(r.oid, 'MEMBER') FROM pg_catalog.pg_roles r"
-                     " WHERE r.rolname = to_jsonb(c)->>'group_role'), false) FROM %scatalog c",
+                     "SELECT c.version, g.rolname, to_jsonb(c)->>'grants_hash',"
+                     " coalesce(pg_catalog.pg_has_role(g.oid, 'MEMBER'), false) FROM %scatalog c"
+                     " LEFT JOIN pg_catalog.pg_roles g ON g.rolname = to_jsonb(c)->>'group_role'",
                      db->catalog);
   return !sql->failed;
 }
@@ -86,20 +89,27 @@ static void copy_text(char *to, size_t size, const char *from) {
   to[length] = '\0';
 }
 
+/*
+ * Read from the table, not by to_regclass(): that answers from the back end's
+ * cache, which after waiting for a lock inside a transaction may not know yet
+ * what the holder of the lock has made.
+ */
+static const char catalog_exists_sql[] =
+    "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = "
+    "c.relnamespace"
+    " WHERE n.nspname = $1 AND c.relname = 'catalog')";
+
 tenantdb_status tndb_catalog_read(const tenantdb *db, tndb_conn *conn, tndb_deadline deadline,
                                   tndb_catalog_row *row, tenantdb_error **error) {
   *row = (tndb_catalog_row){0};
-  tndb_auto_buffer name = TNDB_BUFFER_INIT;
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_buffer_format(&name, "%scatalog", db->catalog);
-  if (name.failed || !build_read(db, &sql)) {
+  if (!build_read(db, &sql)) {
     return tndb_no_memory(error);
   }
-  const char *value = tndb_buffer_text(&name);
-  tndb_values values = {1, &value, NULL, NULL};
+  const char *schema = tndb_config_text(db->config, TNDB_CATALOG_SCHEMA);
+  tndb_values values = {1, &schema, NULL, NULL};
   PGresult *rows;
-  tenantdb_status status = tndb_exchange_single(conn, "SELECT pg_catalog.to_regclass($1) IS NOT NULL",
-                                                &values, deadline, &rows, error);
+  tenantdb_status status = tndb_exchange_single(conn, catalog_exists_sql, &values, deadline, &rows, error);
   bool there = !status && PQgetvalue(rows, 0, 0)[0] == 't';
   if (!status) {
     PQclear(rows);
@@ -115,7 +125,8 @@ tenantdb_status tndb_catalog_read(const tenantdb *db, tndb_conn *conn, tndb_dead
     PQclear(rows);
     return tndb_origin(
         error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_CATALOG_COLLISION,
-        "the table %s is there but is not the catalog of libtenantdb; choose another catalog.schema", value);
+        "the table %scatalog is there but is not the catalog of libtenantdb; choose another catalog.schema",
+        db->catalog);
   }
   copy_text(row->group_role, sizeof row->group_role, PQgetvalue(rows, 0, 1));
   copy_text(row->grants_hash, sizeof row->grants_hash, PQgetvalue(rows, 0, 2));
@@ -175,8 +186,8 @@ tenantdb_status tndb_catalog_require(tenantdb *db, tndb_conn *conn, tndb_deadlin
   if (row.version < TNDB_CATALOG_VERSION || (db->level >= TENANTDB_ISOLATION_ROLE && !row.group_role[0])) {
     return tndb_origin(
         error, TENANTDB_STATE, TENANTDB_REASON_CATALOG_OLDER,
-        "the catalog in schema %s was made by an older library or at a lower isolation level: call "
-        "tenantdb_bootstrap()",
+        "the catalog in schema %s was made by an older library, at a lower isolation level or on another "
+        "server: call tenantdb_bootstrap()",
         schema);
   }
   tndb_catalog_remember(db, &row);

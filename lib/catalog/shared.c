@@ -31,7 +31,8 @@ static void hash_item(const tndb_ddl_item *item, char hex[TNDB_SHA256_HEX]) {
   tndb_sha256 hash;
   unsigned char digest[TNDB_SHA256_BYTES];
   tndb_sha256_start(&hash);
-  tndb_sha256_add(&hash, item->place, strlen(item->place) + 1);
+  tndb_sha256_add(&hash, &item->kind, sizeof item->kind); /* not the place: a line number may change */
+  tndb_sha256_add(&hash, item->base, strlen(item->base) + 1);
   tndb_sha256_add(&hash, item->sql, strlen(item->sql));
   tndb_sha256_finish(&hash, digest);
   tndb_sha256_hex(digest, sizeof digest, hex);

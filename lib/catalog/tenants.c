@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "config/property.h"
 #include "pg/exchange.h"
 
@@ -111,6 +112,10 @@ static bool build_query(const tenantdb *db, const char *tenant, bool lock, tndb_
 tenantdb_status tndb_tenant_read(tenantdb *db, tndb_conn *conn, const char *tenant, bool lock,
                                  tndb_deadline deadline, tenantdb_tenant **out, tenantdb_error **error) {
   *out = NULL;
+  if (!tndb_utf8_valid(tenant, strlen(tenant), NULL)) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
+                       "the tenant's name is not valid UTF-8");
+  }
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   if (!build_query(db, tenant, lock, &sql)) {
     return tndb_no_memory(error);
@@ -146,7 +151,8 @@ tenantdb_status tndb_tenant_lookup(tenantdb *db, tndb_conn *conn, const char *te
   uint64_t generation = db->tenants.generation;
   tndb_mutex_unlock(&db->mutex);
   tenantdb_status status = tndb_tenant_read(db, conn, tenant, false, deadline, out, error);
-  if (!status) {
+  /* Only an open tenant is remembered: one that is opened elsewhere must not be refused for old news. */
+  if (!status && (*out)->state == TENANTDB_TENANT_ACTIVE) {
     tndb_mutex_lock(&db->mutex);
     tndb_cache_keep(&db->tenants, tenant, tndb_tenant_hold(*out), generation);
     tndb_mutex_unlock(&db->mutex);

@@ -70,6 +70,9 @@ size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const cha
 }
 
 tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error) {
+  if (work->conn->synced) {
+    return TENANTDB_OK; /* nothing was queued since the last time */
+  }
   tenantdb_status status = tndb_exchange_finish(work->conn, work->deadline, error);
   return status ? status : tndb_exchange_check(work->conn, error);
 }

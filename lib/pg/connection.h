@@ -24,12 +24,14 @@ typedef struct tndb_conn {
   size_t capacity;
   size_t sent;
   size_t received;
+  size_t stream; /* the place of the statement whose rows are streamed, or none */
   bool send_failed;
   bool synced;
   bool flushed;   /* all of the exchange has left, the closing Sync included */
   bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */
   bool direct;    /* known to go straight to the server, with no pooler between */
   struct tndb_prepared *prepared;
+  bool silent; /* … and even the request to stop was not answered */
   bool dead;
   bool tainted;       /* may carry state of a session's own SQL: close rather than hand on */
   bool copy_answered; /* a statement turned out to be COPY, which a pipeline cannot do */

@@ -8,6 +8,8 @@
 #include "pg/prepared.h"
 #include "pg/wait.h"
 
+#define CHUNK_ROWS 256
+
 void tndb_exchange_begin(tndb_conn *conn) {
   for (size_t i = 0; i < conn->sent; i++) {
     PQclear(conn->results[i]);
@@ -20,6 +22,11 @@ void tndb_exchange_begin(tndb_conn *conn) {
   conn->flushed = false;
   conn->copy_answered = false;
   conn->timed_out = false;
+  conn->stream = TNDB_NONE;
+}
+
+void tndb_exchange_stream(tndb_conn *conn, size_t place) {
+  conn->stream = place;
 }
 
 static bool reserve(tndb_conn *conn) {
@@ -79,6 +86,19 @@ size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, 
   return tndb_exchange_send(conn, sql, &with);
 }
 
+/* Rows of the statement whose turn it is are to come a few at a time. Must be said before the first is
+ * parsed. */
+static void begin_streaming(tndb_conn *conn) {
+#ifdef LIBPQ_HAS_CHUNK_MODE
+  if (PQsetChunkedRowsMode(conn->pg, CHUNK_ROWS) == 1) {
+    return;
+  }
+#endif
+  if (PQsetSingleRowMode(conn->pg) != 1) {
+    conn->dead = true;
+  }
+}
+
 void tndb_exchange_close(tndb_conn *conn) {
   if (conn->dead || conn->synced) {
     return;
@@ -88,36 +108,73 @@ void tndb_exchange_close(tndb_conn *conn) {
     conn->dead = true;
   }
   conn->synced = true;
+  if (conn->stream == 0 && !conn->dead) {
+    begin_streaming(conn);
+  }
 }
 
-/* Put what libpq has parsed into its place. True when the exchange is over. */
-static bool collect(tndb_conn *conn) {
+static bool is_part(ExecStatusType status) {
+#ifdef LIBPQ_HAS_CHUNK_MODE
+  if (status == PGRES_TUPLES_CHUNK) {
+    return true;
+  }
+#endif
+  return status == PGRES_SINGLE_TUPLE;
+}
+
+typedef enum collected { WANT_MORE, HAVE_ROWS, AT_END } collected;
+
+/* A result of the statement whose turn it is. */
+static collected place_result(tndb_conn *conn, PGresult *result, ExecStatusType status) {
+  PGresult **place = &conn->results[conn->received];
+  if (*place && is_part(PQresultStatus(*place))) {
+    PQclear(*place); /* rows that nobody took */
+    *place = NULL;
+  }
+  if (*place) {
+    PQclear(result); /* more than one answer to one statement: not the protocol we speak */
+    conn->dead = true;
+    return AT_END;
+  }
+  *place = result;
+  if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+    conn->copy_answered = true;
+    conn->dead = true;
+    return AT_END;
+  }
+  return is_part(status) ? HAVE_ROWS : WANT_MORE;
+}
+
+/* Put what libpq has parsed into its place. */
+static collected collect(tndb_conn *conn) {
   while (!PQisBusy(conn->pg)) {
     PGresult *result = PQgetResult(conn->pg);
     ExecStatusType status = result ? PQresultStatus(result) : PGRES_EMPTY_QUERY;
-    if (!result) {
-      if (PQstatus(conn->pg) == CONNECTION_BAD || conn->received >= conn->sent) {
-        conn->dead = true;
-        return true;
-      }
-      conn->received++;
-    } else if (status == PGRES_PIPELINE_SYNC) {
-      PQclear(result);
-      return true;
-    } else if (conn->received >= conn->sent || conn->results[conn->received]) {
-      PQclear(result); /* more than one answer to one statement: not the protocol we speak */
+    if (!result && (PQstatus(conn->pg) == CONNECTION_BAD || conn->received >= conn->sent)) {
       conn->dead = true;
-      return true;
-    } else {
-      conn->results[conn->received] = result;
-      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-        conn->copy_answered = true;
-        conn->dead = true;
-        return true;
+      return AT_END;
+    }
+    if (!result) {
+      if (++conn->received == conn->stream) {
+        begin_streaming(conn);
       }
+      continue;
+    }
+    if (status == PGRES_PIPELINE_SYNC) {
+      PQclear(result);
+      return AT_END;
+    }
+    if (conn->received >= conn->sent) {
+      PQclear(result);
+      conn->dead = true;
+      return AT_END;
+    }
+    collected got = place_result(conn, result, status);
+    if (got != WANT_MORE) {
+      return got;
     }
   }
-  return false;
+  return WANT_MORE;
 }
 
 tndb_step tndb_exchange_step(tndb_conn *conn, bool readable) {
@@ -140,15 +197,25 @@ tndb_step tndb_exchange_step(tndb_conn *conn, bool readable) {
     }
     conn->flushed = left == 0;
   }
-  if (collect(conn)) {
-    return conn->dead ? TNDB_STEP_DEAD : TNDB_STEP_DONE;
+  collected got = collect(conn);
+  if (got == AT_END && !conn->dead) {
+    conn->answered_ms = tndb_clock_ms();
+    tndb_prepared_settle(conn);
+    return TNDB_STEP_DONE;
+  }
+  if (got != WANT_MORE) {
+    return got == HAVE_ROWS ? TNDB_STEP_ROWS : TNDB_STEP_DEAD;
   }
   return conn->flushed ? TNDB_STEP_READ : TNDB_STEP_READ_WRITE;
 }
 
 /* Why the connection died: what the server said last, else what libpq says. */
-static tenantdb_status death(tndb_conn *conn, tenantdb_error **error) {
+tenantdb_status tndb_exchange_death(tndb_conn *conn, tenantdb_error **error) {
   size_t failed = tndb_exchange_failed(conn);
+  if (conn->silent) {
+    return tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
+                       "no answer from the server within the deadline; the connection is given up");
+  }
   if (conn->copy_answered) {
     return tndb_origin(error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_UNSUPPORTED_HERE,
                        "COPY cannot be run as a query");
@@ -171,46 +238,44 @@ static tenantdb_status death(tndb_conn *conn, tenantdb_error **error) {
                      "the connection broke%s%.*s", length ? ": " : "", (int)length, message);
 }
 
-static tndb_step run_until(tndb_conn *conn, tndb_step step, tndb_deadline deadline) {
+/*
+ * When the deadline passes the server is asked to stop, and gets a tenth of the
+ * time again to say that it did: then what happened is known, and the
+ * connection can live on. A server that stays silent costs the connection.
+ */
+bool tndb_exchange_expired(tndb_conn *conn, int64_t allowed_ms, tndb_deadline *deadline) {
+  if (*deadline == TNDB_NEVER || tndb_deadline_left(*deadline) > 0) {
+    return false;
+  }
+  if (conn->timed_out) {
+    conn->silent = true;
+    conn->dead = true;
+    return true;
+  }
+  conn->timed_out = true;
+  tndb_conn_cancel(conn);
+  *deadline = tndb_deadline_in(allowed_ms / 10 > 20 ? allowed_ms / 10 : 20);
+  return true;
+}
+
+static tndb_step run(tndb_conn *conn, tndb_deadline deadline) {
+  int64_t allowed = deadline == TNDB_NEVER ? 0 : deadline - tndb_clock_ms();
+  tndb_step step = tndb_exchange_step(conn, false);
   while (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
     tndb_ready ready = tndb_wait(PQsocket(conn->pg), true, step == TNDB_STEP_READ_WRITE, deadline);
-    if (ready == TNDB_READY_TIMEOUT) {
-      return step;
-    }
     if (ready == TNDB_READY_FAILED) {
       conn->dead = true;
-      return TNDB_STEP_DEAD;
+    } else if (ready == TNDB_READY_TIMEOUT) {
+      (void)tndb_exchange_expired(conn, allowed, &deadline);
     }
     step = tndb_exchange_step(conn, (ready & TNDB_READY_READ) != 0);
   }
   return step;
 }
 
-/*
- * When the deadline passes the server is asked to stop, and gets a tenth of the
- * time again to say that it did: then what happened is known, and the
- * connection can live on. A server that stays silent costs the connection.
- */
 tenantdb_status tndb_exchange_finish(tndb_conn *conn, tndb_deadline deadline, tenantdb_error **error) {
-  int64_t allowed = deadline == TNDB_NEVER ? 0 : deadline - tndb_clock_ms();
   tndb_exchange_close(conn);
-  tndb_step step = run_until(conn, tndb_exchange_step(conn, false), deadline);
-  if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
-    conn->timed_out = true;
-    tndb_conn_cancel(conn);
-    step = run_until(conn, step, tndb_deadline_in(allowed / 10 > 20 ? allowed / 10 : 20));
-  }
-  if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
-    conn->dead = true;
-    return tndb_origin(error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
-                       "no answer from the server within the deadline; the connection is given up");
-  }
-  if (conn->dead) {
-    return death(conn, error);
-  }
-  conn->answered_ms = tndb_clock_ms();
-  tndb_prepared_settle(conn);
-  return TENANTDB_OK;
+  return run(conn, deadline) == TNDB_STEP_DONE ? TENANTDB_OK : tndb_exchange_death(conn, error);
 }
 
 /* ---------------------------------------------------------------- results */

@@ -36,7 +36,15 @@ size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_va
 size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values);
 
 /* What stepping an exchange needs next. */
-typedef enum tndb_step { TNDB_STEP_DONE, TNDB_STEP_READ, TNDB_STEP_READ_WRITE, TNDB_STEP_DEAD } tndb_step;
+typedef enum tndb_step {
+  TNDB_STEP_DONE,
+  TNDB_STEP_READ,
+  TNDB_STEP_READ_WRITE,
+  TNDB_STEP_ROWS, /* rows of the streamed statement are there: take them before stepping on */
+  TNDB_STEP_DEAD
+} tndb_step;
+/* The rows of the statement at that place are to come a few at a time instead of all at once. */
+void tndb_exchange_stream(tndb_conn *conn, size_t place);
 /* Close the exchange: nothing more can be queued. */
 void tndb_exchange_close(tndb_conn *conn);
 /* Do what can be done without waiting. `readable`: the socket was found readable. */
@@ -47,6 +55,15 @@ tndb_step tndb_exchange_step(tndb_conn *conn, bool readable);
  * arrived can still be asked for.
  */
 tenantdb_status tndb_exchange_finish(tndb_conn *conn, tndb_deadline deadline, tenantdb_error **error);
+
+/*
+ * For who steps by himself: has the deadline passed? The first time the
+ * server is asked to stop and the deadline is put off a little; the second time
+ * the connection is dead. `allowed_ms` is how long the call was given.
+ */
+bool tndb_exchange_expired(tndb_conn *conn, int64_t allowed_ms, tndb_deadline *deadline);
+/* Raise why the connection died. */
+tenantdb_status tndb_exchange_death(tndb_conn *conn, tenantdb_error **error);
 
 /* The result of a statement, NULL when none came. Belongs to the connection until the next begin. */
 PGresult *tndb_exchange_result(const tndb_conn *conn, size_t place);

@@ -7,27 +7,45 @@
 /*
  * The failing cast is what raises. Its text must hold something stable, or the
  * planner would evaluate it beforehand and the statement would always fail.
+ * Every name is qualified down to the operators: the tenant's schema is in the
+ * path by the time they are looked up.
  */
-#define FOUND                                                                                            \
-  "('" TNDB_CHECK_PREFIX                                                                                 \
-  "schema ' OPERATOR(pg_catalog.||) coalesce(pg_catalog.current_schema()::text,"                         \
-  " '(none)') OPERATOR(pg_catalog.||) ' as ' OPERATOR(pg_catalog.||) current_user::text)::integer END, " \
-  "pg_catalog.pg_backend_pid()"
+#define JOIN " OPERATOR(pg_catalog.||) "
+#define SET_PATH "SELECT pg_catalog.set_config('search_path', $1, true)"
+#define SET_ROLE ", pg_catalog.set_config('role', $3, true)"
+#define SET_TIMEOUT(n) ", pg_catalog.set_config('statement_timeout', $" n ", true)"
+#define PROVE(user)                                                                      \
+  ", CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name"         \
+  " OR current_user IS DISTINCT FROM " user " THEN ('" TNDB_CHECK_PREFIX "schema '" JOIN \
+  "coalesce(pg_catalog.current_schema()::text, '(none)')" JOIN "' as '" JOIN             \
+  "current_user::text)::integer "                                                        \
+  "END, pg_catalog.pg_backend_pid()"
+#define AS_ROLE "$3::pg_catalog.name"
+/* Without a role the connected user himself must be in force, whatever a function left behind. */
+#define AS_SELF "session_user"
 
-static const char bind_path[] =
-    "SELECT pg_catalog.set_config('search_path', $1, true),"
-    " CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name THEN " FOUND;
-
-static const char bind_role[] =
-    "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $3, true),"
-    " CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name"
-    " OR current_user IS DISTINCT FROM $3::pg_catalog.name THEN " FOUND;
+static const struct {
+  const char *key;
+  const char *sql;
+} binds[] = {
+    {"bind", SET_PATH PROVE(AS_SELF)},
+    {"bind timeout", SET_PATH SET_TIMEOUT("3") PROVE(AS_SELF)},
+    {"bind role", SET_PATH SET_ROLE PROVE(AS_ROLE)},
+    {"bind role timeout", SET_PATH SET_ROLE SET_TIMEOUT("4") PROVE(AS_ROLE)},
+};
 
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn) {
-  const char *values[] = {scope->path, scope->schema, scope->role};
-  tndb_values with = {scope->role ? 3 : 2, values, NULL, NULL};
-  return scope->role ? tndb_prepared_send_fixed(conn, "bind role", bind_role, &with)
-                     : tndb_prepared_send_fixed(conn, "bind path", bind_path, &with);
+  const char *values[4] = {scope->path, scope->schema};
+  int32_t count = 2;
+  if (scope->role) {
+    values[count++] = scope->role;
+  }
+  if (scope->timeout) {
+    values[count++] = scope->timeout;
+  }
+  size_t which = (scope->role ? 2U : 0U) + (scope->timeout ? 1U : 0U);
+  tndb_values with = {count, values, NULL, NULL};
+  return tndb_prepared_send_fixed(conn, binds[which].key, binds[which].sql, &with);
 }
 
 void tndb_scope_bound(tndb_conn *conn, size_t place) {
@@ -42,19 +60,17 @@ void tndb_scope_bound(tndb_conn *conn, size_t place) {
 
 tenantdb_status tndb_scope_refused(const tndb_scope *scope, const PGresult *result, tenantdb_error **error) {
   char found[200];
-  tenantdb_error *said = NULL;
   if (tndb_failure_is_check(result, found)) {
     return tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_SCOPE_NOT_PROVED,
                        "the scope of schema %s%s%s is not in force (found %s); nothing was run",
                        scope->schema, scope->role ? " and role " : "", scope->role ? scope->role : "", found);
   }
-  tenantdb_status status = tndb_failure_of_result(result, &said);
+  tenantdb_status status = tndb_failure_of_result(result, error);
   if (status == TENANTDB_CONNECTION || status == TENANTDB_BUSY || status == TENANTDB_TIMEOUT ||
       status == TENANTDB_CANCELLED || status == TENANTDB_MEMORY) {
-    return tndb_error_pass(error, said);
+    return status;
   }
   /* No such role, no right to take it on, no right to the schema: the scope cannot be had. */
-  (void)tndb_error_pass(error, said);
   (void)tndb_error_fold(error, TENANTDB_ISOLATION, TENANTDB_REASON_SCOPE_NOT_PROVED);
   tndb_error_prefix(error, "the scope of schema %s%s%s cannot be taken on", scope->schema,
                     scope->role ? " and role " : "", scope->role ? scope->role : "");

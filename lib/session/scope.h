@@ -17,7 +17,8 @@
 typedef struct tndb_scope {
   const char *path; /* the search path's text; all three belong to whoever made the scope */
   const char *schema;
-  const char *role; /* NULL: the connected user himself */
+  const char *role;    /* NULL: the connected user himself */
+  const char *timeout; /* of each statement, in milliseconds as text; NULL: the server's */
 } tndb_scope;
 
 /* Queue the statement; returns its place. */

@@ -20,11 +20,11 @@ tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_err
                          "the session's connection is gone: close the session and open another");
     tndb_error_set_retry(error, TENANTDB_RETRY_NEW_SESSION);
   }
+  if (!status && session->call.stage != TNDB_CALL_NONE) {
+    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_CALL_UNDER_WAY,
+                         "another call of this session is under way: finish it first");
+  }
   return status;
-}
-
-tndb_deadline tndb_session_deadline(const tenantdb_session *session) {
-  return tndb_deadline_in(session->timeout_ms);
 }
 
 void tndb_session_break(tenantdb_session *session) {
@@ -38,21 +38,21 @@ void tndb_session_break(tenantdb_session *session) {
 
 /* ---------------------------------------------------------------- opening */
 
-tenantdb_status tndb_session_require_active(const tenantdb_tenant *tenant, tenantdb_error **error) {
-  if (tenant->state == TENANTDB_TENANT_ACTIVE) {
+tenantdb_status tndb_session_require_active(const char *slug, int32_t state, tenantdb_error **error) {
+  if (state == TENANTDB_TENANT_ACTIVE) {
     return TENANTDB_OK;
   }
-  if (tenant->state == TENANTDB_TENANT_DELETED) {
-    return tndb_tenant_unknown(tenant->slug, error);
+  if (state == TENANTDB_TENANT_DELETED) {
+    return tndb_tenant_unknown(slug, error);
   }
-  const char *way = tenant->state == TENANTDB_TENANT_PENDING ? "; tenantdb_tenant_activate() provisions it"
-                    : tenant->state == TENANTDB_TENANT_SUSPENDED ? "; tenantdb_tenant_resume() opens it again"
-                    : tenant->state == TENANTDB_TENANT_ARCHIVED ? "; tenantdb_tenant_restore() brings it back"
-                                                                : "";
+  const char *way = state == TENANTDB_TENANT_PENDING     ? "; tenantdb_tenant_activate() provisions it"
+                    : state == TENANTDB_TENANT_SUSPENDED ? "; tenantdb_tenant_resume() opens it again"
+                    : state == TENANTDB_TENANT_ARCHIVED  ? "; tenantdb_tenant_restore() brings it back"
+                                                         : "";
   (void)tndb_origin(error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE,
-                    "tenant %s is %s, and sessions open only on an active one%s", tenant->slug,
-                    tndb_tenant_state_name(tenant->state), way);
-  tndb_error_set_tenant(error, tenant->slug);
+                    "tenant %s is %s, and sessions open only on an active one%s", slug,
+                    tndb_tenant_state_name(state), way);
+  tndb_error_set_tenant(error, slug);
   return TENANTDB_UNAVAILABLE;
 }
 
@@ -70,6 +70,11 @@ static tenantdb_status require_role(const tenantdb *db, const tenantdb_tenant *t
   return TENANTDB_ISOLATION;
 }
 
+/* The server is told the deadline too: then it stops by itself, and nothing has to be cancelled. */
+static const char *timeout_text(tenantdb_session *session) {
+  return session->timeout_ms > 0 ? session->timeout_text : NULL;
+}
+
 static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name, tenantdb_error **error) {
   tenantdb *db = session->db;
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
@@ -78,15 +83,16 @@ static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *nam
     status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
   }
   if (!status) {
-    status = tndb_session_require_active(session->tenant, error);
+    status = tndb_session_require_active(session->tenant->slug, session->tenant->state, error);
   }
   if (!status) {
     status = require_role(db, session->tenant, error);
   }
   if (!status) {
     const tenantdb_tenant *tenant = session->tenant;
-    session->scope = (tndb_scope){tenant->path, tenant->schema,
-                                  db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL};
+    session->scope =
+        (tndb_scope){tenant->path, tenant->schema, db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL,
+                     timeout_text(session)};
   }
   return status;
 }
@@ -96,8 +102,19 @@ static tenantdb_status bind_to_shared(tenantdb_session *session, tenantdb_error 
   const char *schema = tndb_database_shared_schema(session->db);
   tndb_path_append(&path, session->db, schema);
   session->path = tndb_buffer_take(&path);
-  session->scope = (tndb_scope){session->path, schema, NULL};
+  session->scope = (tndb_scope){session->path, schema, NULL, timeout_text(session)};
   return session->path ? TENANTDB_OK : tndb_no_memory(error);
+}
+
+static bool format_timeout(tenantdb_session *session) {
+  tndb_auto_buffer text = TNDB_BUFFER_INIT;
+  if (session->timeout_ms > 0) {
+    tndb_buffer_format(&text, "%lld", (long long)session->timeout_ms);
+    for (size_t i = 0; !text.failed && i <= text.length; i++) {
+      session->timeout_text[i] = text.data[i];
+    }
+  }
+  return !text.failed;
 }
 
 /* `tenant` NULL: a shared session. */
@@ -116,7 +133,11 @@ static tenantdb_status open_session(tenantdb *db, const char *tenant, const tena
   session->db = tndb_database_hold(db);
   session->timeout_ms = settings.timeout_ms;
   session->read_only = settings.read_only;
-  status = tndb_pool_lease(db->pool, tndb_session_deadline(session), &session->conn, error);
+  if (!format_timeout(session)) {
+    tenantdb_session_close(session);
+    return tndb_no_memory(error);
+  }
+  status = tndb_pool_lease(db->pool, tndb_deadline_in(session->timeout_ms), &session->conn, error);
   if (!status) {
     status = tenant ? bind_to_tenant(session, tenant, error) : bind_to_shared(session, error);
   }
@@ -154,38 +175,6 @@ tenantdb_status tenantdb_session_open_shared(tenantdb *db, const tenantdb_sessio
   return status ? status : open_session(db, NULL, options, session, error);
 }
 
-/* ---------------------------------------------------------------- a refused scope */
-
-tenantdb_status tndb_session_refused(tenantdb_session *session, PGresult *result, tenantdb_error **error) {
-  tenantdb_error *own = NULL;
-  tenantdb_status status = tndb_scope_refused(&session->scope, result, &own);
-  if (status != TENANTDB_ISOLATION) {
-    return tndb_error_pass(error, own);
-  }
-  tndb_config_write_log(session->db->config, TENANTDB_LOG_ERROR, "scope-refused",
-                        tenantdb_error_message(own));
-  tndb_session_break(session);
-  tndb_tenants_forget(session->db);
-  /* A tenant that was suspended meanwhile has lost its role's rights: that is no breach, and has its own
-   * status. */
-  tndb_conn *conn = NULL;
-  tenantdb_tenant *tenant = NULL;
-  tenantdb_error *unavailable = NULL;
-  tndb_deadline deadline =
-      tndb_deadline_in(tndb_config_number(session->db->config, TNDB_OPERATION_LOCK_TIMEOUT));
-  if (session->tenant && !tndb_pool_lease(session->db->pool, deadline, &conn, NULL) &&
-      !tndb_tenant_read(session->db, conn, session->tenant->id, false, deadline, &tenant, NULL)) {
-    (void)tndb_session_require_active(tenant, &unavailable);
-  }
-  tenantdb_tenant_free(tenant);
-  tndb_pool_release(session->db->pool, conn);
-  if (unavailable) {
-    tenantdb_error_free(own);
-    return tndb_error_pass(error, unavailable);
-  }
-  return tndb_error_pass(error, own);
-}
-
 /* ---------------------------------------------------------------- closing */
 
 const char *tenantdb_session_tenant(const tenantdb_session *session) {
@@ -205,7 +194,7 @@ void tenantdb_session_close(tenantdb_session *session) {
   if (conn && !conn->dead && !tndb_conn_is_idle(conn)) {
     tndb_deadline soon =
         tndb_deadline_in(tndb_config_number(session->db->config, TNDB_DATABASE_CONNECT_TIMEOUT));
-    (void)tndb_exchange_rollback(conn, tndb_deadline_min(soon, tndb_session_deadline(session)), NULL);
+    (void)tndb_exchange_rollback(conn, soon, NULL);
   }
   tndb_pool_release(session->db->pool, conn);
   tenantdb_tenant_free(session->tenant);

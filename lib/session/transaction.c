@@ -4,7 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#include "session/session.h"
+#include "session/call.h"
 #include "sql/identifier.h"
 
 /* ---------------------------------------------------------------- begin */
@@ -121,92 +121,31 @@ static tenantdb_status require_transaction(const tenantdb_session *session, tena
   return status;
 }
 
-/* The connection died while COMMIT was under way. */
-static tenantdb_status commit_died(tenantdb_session *session, tenantdb_error *own, tenantdb_error **error) {
-  size_t failed = tndb_exchange_failed(session->conn);
-  const PGresult *last = failed == TNDB_NONE ? NULL : tndb_exchange_result(session->conn, failed);
-  bool certain = (last && PQresultErrorField(last, PG_DIAG_SQLSTATE)) || session->conn->send_failed ||
-                 session->read_only;
-  tndb_session_break(session);
-  if (certain) {
-    return tndb_error_pass(error, own);
-  }
-  (void)tndb_origin(error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN,
-                    "%s; COMMIT was under way, so nobody can tell whether it was done",
-                    tenantdb_error_message(own));
-  tenantdb_error_free(own);
-  return TENANTDB_UNKNOWN;
-}
-
-static tenantdb_status send_commit(tenantdb_session *session, tenantdb_error **error) {
-  tndb_conn *conn = session->conn;
-  tenantdb_error *own = NULL;
-  if (tndb_conn_is_stale(conn)) {
-    tndb_session_break(session);
-    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
-                       "the server has closed the connection before COMMIT; the transaction was rolled back");
-  }
-  tndb_exchange_begin(conn);
-  size_t commit = tndb_exchange_send(conn, "COMMIT", NULL);
-  if (tndb_exchange_finish(conn, tndb_session_deadline(session), &own)) {
-    if (tndb_exchange_committed(conn, commit)) {
-      tenantdb_error_free(own);
-      tndb_session_break(session);
-      return TENANTDB_OK;
-    }
-    return commit_died(session, own, error);
-  }
-  tenantdb_status status = tndb_exchange_check(conn, error);
-  if (!status && !tndb_exchange_committed(conn, commit)) {
-    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
-                         "the transaction had failed and was rolled back instead of committed");
-  }
-  if (!tndb_conn_is_idle(conn)) {
-    tndb_session_break(session);
-  } else {
-    session->state = TNDB_SESSION_IDLE;
-  }
-  return status;
-}
-
-static tenantdb_status send_rollback(tenantdb_session *session, tenantdb_error **error) {
-  if (session->state == TNDB_SESSION_BEGUN) {
-    session->state = TNDB_SESSION_IDLE; /* nothing was sent yet */
-    return TENANTDB_OK;
-  }
-  tenantdb_status status = tndb_exchange_rollback(session->conn, tndb_session_deadline(session), error);
-  if (session->conn->dead) {
-    tndb_session_break(session);
-  } else {
-    session->state = TNDB_SESSION_IDLE;
-  }
-  return status;
-}
-
 tenantdb_status tenantdb_session_commit(tenantdb_session *session, tenantdb_error **error) {
   tndb_error_reset(error);
   tenantdb_status status = require_transaction(session, error);
   if (status) {
     return status;
   }
-  if (session->state == TNDB_SESSION_BEGUN) {
-    session->state =
-        TNDB_SESSION_IDLE; /* an empty transaction: nothing was sent, nothing is to be committed */
-    return TENANTDB_OK;
+  status = tndb_call_commit(session, error);
+  if (!status) {
+    (void)tndb_call_wait(session);
+    status = tndb_call_outcome(session, error);
   }
-  if (session->state == TNDB_SESSION_FAILED) {
-    status = send_rollback(session, error);
-    return status ? status
-                  : tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
-                                "the transaction had failed and was rolled back instead of committed");
-  }
-  return send_commit(session, error);
+  return status;
 }
 
 tenantdb_status tenantdb_session_rollback(tenantdb_session *session, tenantdb_error **error) {
   tndb_error_reset(error);
   tenantdb_status status = require_transaction(session, error);
-  return status ? status : send_rollback(session, error);
+  if (!status) {
+    status = tndb_call_rollback(session, error);
+  }
+  if (!status) {
+    (void)tndb_call_wait(session);
+    status = tndb_call_outcome(session, error);
+  }
+  return status;
 }
 
 /* ---------------------------------------------------------------- savepoints */
@@ -232,7 +171,7 @@ static tenantdb_status savepoint_command(tenantdb_session *session, const char *
   }
   bool tainted = session->conn->tainted;
   PGresult *rows;
-  status = tndb_session_send(session, tndb_buffer_text(&sql), NULL, &rows, error);
+  status = tndb_session_send_now(session, tndb_buffer_text(&sql), NULL, &rows, error);
   PQclear(rows);
   if (session->conn) {
     session->conn->tainted = tainted; /* a savepoint ends with its transaction */

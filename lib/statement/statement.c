@@ -4,8 +4,9 @@
  *
  * Compiling does all the work once. What is left is a list of stretches of
  * literal text, each followed by the tenant's schema, the shared one or nothing:
- * the quoted name of a table is part of the literal that follows its schema. So
- * rendering is a chain of copies whose length is known before the first one.
+ * the quotes around a schema and the quoted name of its table are part of the
+ * literals. So rendering is a chain of copies whose length is known before the
+ * first one.
  */
 #include "statement/statement.h"
 
@@ -88,11 +89,17 @@ static tenantdb_status check_single(const char *sql, tenantdb_error **error) {
 
 static tenantdb_status end_stretch(compile *c, size_t schema, tenantdb_error **error) {
   /* One more than there are markers is enough: the array was made for that. */
+  if (schema != NOTHING) {
+    tndb_buffer_append_char(&c->literals, '"');
+  }
   if (c->literals.failed) {
     return tndb_no_memory(error);
   }
   c->stretches[c->count++] = (stretch){c->literals.length - c->begun, schema};
   c->begun = c->literals.length;
+  if (schema != NOTHING) {
+    tndb_buffer_append_char(&c->literals, '"');
+  }
   return TENANTDB_OK;
 }
 
@@ -226,18 +233,37 @@ void tenantdb_statement_free(tenantdb_statement *statement) {
 
 /* --------------------------------------------------------------- rendering */
 
-/* A schema's name in quotes; at most every byte is doubled. */
+/* A schema's name as it stands between quotes: itself, or a copy with its quotes doubled. */
 typedef struct quoted {
+  const char *text;
   size_t length;
-  char text[2 * TNDB_IDENTIFIER_BYTES + 2];
+  char doubled[2 * TNDB_IDENTIFIER_BYTES];
 } quoted;
 
+/* Whether some of eight bytes are a quote or beyond ASCII. */
+static bool is_special(uint64_t bytes) {
+  const uint64_t ones = UINT64_C(0x0101010101010101), highs = ones << 7;
+  uint64_t quotes = bytes ^ (ones * '"');
+  return ((bytes | ((quotes - ones) & ~quotes)) & highs) != 0;
+}
+
+/* Whether the name stands between quotes as it is. */
 static bool is_plain(const char *name, size_t length) {
-  unsigned char all = 0;
-  for (size_t i = 0; i < length; i++) {
-    all |= (unsigned char)name[i];
+  uint64_t bytes = 0;
+  if (length < sizeof bytes) {
+    for (size_t i = 0; i < length; i++) {
+      bytes = bytes << 8 | (unsigned char)name[i];
+    }
+    return !is_special(bytes);
   }
-  return all < 0x80 && !memchr(name, '"', length);
+  for (size_t i = 0; i + sizeof bytes < length; i += sizeof bytes) {
+    memcpy(&bytes, name + i, sizeof bytes);
+    if (is_special(bytes)) {
+      return false;
+    }
+  }
+  memcpy(&bytes, name + length - sizeof bytes, sizeof bytes);
+  return !is_special(bytes);
 }
 
 static tenantdb_status quote(const char *what, const char *name, quoted *out, tenantdb_error **error) {
@@ -246,27 +272,23 @@ static tenantdb_status quote(const char *what, const char *name, quoted *out, te
                        "%s is NULL, and the statement has a marker that needs it", what);
   }
   size_t length = strlen(name);
+  out->text = name;
+  out->length = length;
   if (length > 0 && length <= TNDB_IDENTIFIER_BYTES && is_plain(name, length)) {
-    out->text[0] = '"';
-    memcpy(out->text + 1, name, length);
-    out->text[length + 1] = '"';
-    out->length = length + 2;
     return TENANTDB_OK;
   }
   tenantdb_status status = tndb_identifier_check(what, name, error);
   if (status != TENANTDB_OK) {
     return status;
   }
-  char *to = out->text;
-  *to++ = '"';
+  out->text = out->doubled;
+  out->length = 0;
   for (; *name; name++) {
     if (*name == '"') {
-      *to++ = '"';
+      out->doubled[out->length++] = '"';
     }
-    *to++ = *name;
+    out->doubled[out->length++] = *name;
   }
-  *to++ = '"';
-  out->length = (size_t)(to - out->text);
   return TENANTDB_OK;
 }
 
@@ -292,18 +314,38 @@ static tenantdb_status prepare(const tenantdb_statement *statement, const char *
   return status;
 }
 
+/* Most texts are short: a few overlapping moves are faster than a call for each. */
+static char *copy_text(char *to, const char *from, size_t length) {
+  if (length > 256) {
+    memcpy(to, from, length);
+  } else if (length < 4) {
+    for (size_t i = 0; i < length; i++) {
+      to[i] = from[i];
+    }
+  } else if (length < 8) {
+    memcpy(to, from, 4);
+    memcpy(to + length - 4, from + length - 4, 4);
+  } else if (length < 16) {
+    memcpy(to, from, 8);
+    memcpy(to + length - 8, from + length - 8, 8);
+  } else {
+    for (size_t i = 0; i + 16 < length; i += 16) {
+      memcpy(to + i, from + i, 16);
+    }
+    memcpy(to + length - 16, from + length - 16, 16);
+  }
+  return to + length;
+}
+
 /* There is room for all of it, and for the NUL. */
 static void copy(const tenantdb_statement *statement, const quoted schemas[2], char *to) {
   const char *literal = statement->literals;
   for (size_t i = 0; i < statement->count; i++) {
     const stretch *s = &statement->stretches[i];
-    memcpy(to, literal, s->length);
-    to += s->length;
+    to = copy_text(to, literal, s->length);
     literal += s->length;
     if (s->schema != NOTHING) {
-      const quoted *name = &schemas[s->schema - 1];
-      memcpy(to, name->text, name->length);
-      to += name->length;
+      to = copy_text(to, schemas[s->schema - 1].text, schemas[s->schema - 1].length);
     }
   }
   *to = '\0';

@@ -73,14 +73,36 @@ static void queue_audit(tndb_work *work, const purge *job, const char *action, c
       "audit (operation_id, tenant_id, action, from_state, to_state) VALUES ($1, $2, $3, $4, $5)", 5, values);
 }
 
+/* Whether there are a schema and a role to be closed: what somebody has dropped already is no obstacle. */
+static tenantdb_status can_shut(tndb_work *work, const tenantdb_tenant *tenant, bool *can,
+                                tenantdb_error **error) {
+  static const char both_sql[] =
+      "SELECT 1 FROM pg_catalog.pg_namespace n, pg_catalog.pg_roles r WHERE n.nspname = $1 AND r.rolname = "
+      "$2";
+  const char *values[] = {tenant->schema, tenant->role};
+  PGresult *rows;
+  *can = tenant->role[0] && tenant->state == TENANTDB_TENANT_ACTIVE;
+  tenantdb_status status = *can ? tndb_work_query(work, both_sql, 2, values, &rows, error) : TENANTDB_OK;
+  if (*can && !status) {
+    *can = PQntuples(rows) == 1;
+    PQclear(rows);
+  }
+  return status;
+}
+
 /* The tenant's state becomes deleting, and nobody can use it any more. */
 static tenantdb_status begin_purge(tndb_work *work, purge *job, const tenantdb_tenant *tenant,
                                    tenantdb_error **error) {
+  bool shut = false;
+  tenantdb_status status = can_shut(work, tenant, &shut, error);
+  if (status) {
+    return status;
+  }
   memcpy(job->operation, work->operation, sizeof job->operation);
   (void)tndb_change_update(work, tenant, "state = 'deleting'", NULL);
   queue_operation(work, job);
   queue_audit(work, job, "purge", tndb_tenant_state_name(tenant->state), "deleting");
-  if (tenant->role[0] && tenant->state == TENANTDB_TENANT_ACTIVE) {
+  if (shut) {
     tndb_access_shut(work, tenant->schema, tenant->role);
   }
   work->recorded = true; /* the operation's row is what tells whether this was committed */

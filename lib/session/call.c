@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: PostgreSQL */
+#include "session/call.h"
+
+#include <string.h>
+
+#include "base/buffer.h"
+#include "pg/prepared.h"
+#include "pg/wait.h"
+#include "session/traces.h"
+
+/* How long cleaning up may take where the session has no deadline of its own. */
+#define CLEAN_UP_MS 10000
+
+/* ---------------------------------------------------------------- beginning a flush */
+
+static void start_exchange(tenantdb_session *session, tndb_stage stage) {
+  tndb_call *call = &session->call;
+  bool cleaning = stage == TNDB_CALL_RETRY || stage == TNDB_CALL_RECOVER || stage == TNDB_CALL_LOOK;
+  call->stage = stage;
+  call->allowed_ms = cleaning && (session->timeout_ms <= 0 || session->timeout_ms > CLEAN_UP_MS)
+                         ? CLEAN_UP_MS
+                         : session->timeout_ms;
+  call->deadline = tndb_deadline_in(call->allowed_ms);
+  tndb_exchange_begin(session->conn);
+}
+
+static void send_begin(tenantdb_session *session) {
+  tndb_conn *conn = session->conn;
+  if (session->state == TNDB_SESSION_BEGUN) {
+    (void)tndb_prepared_send_fixed(conn, session->begin_sql, session->begin_sql, NULL);
+  } else if (session->read_only) {
+    (void)tndb_prepared_send_fixed(conn, "begin read only", "BEGIN READ ONLY", NULL);
+  } else {
+    (void)tndb_prepared_send_fixed(conn, "begin", "BEGIN", NULL);
+  }
+}
+
+static void send_run(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  tndb_conn *conn = session->conn;
+  start_exchange(session, TNDB_CALL_RUN);
+  call->bind = call->commit = TNDB_NONE;
+  if (call->begins) {
+    send_begin(session);
+    call->bind = tndb_scope_bind(&session->scope, conn);
+  }
+  for (size_t i = 0; i < call->count; i++) {
+    tndb_call_item *item = &call->items[i];
+    item->place = tndb_prepared_send(conn, session->scope.path, item->sql, &item->values);
+  }
+  if (call->commits) {
+    call->commit = tndb_prepared_send_fixed(conn, "commit", "COMMIT", NULL);
+  }
+  if (call->stream) {
+    tndb_exchange_stream(conn, call->items[0].place);
+  }
+  tndb_exchange_close(conn);
+}
+
+static void send_rollback(tenantdb_session *session, tndb_stage stage) {
+  start_exchange(session, stage);
+  (void)tndb_exchange_send(session->conn, "ROLLBACK", NULL);
+  if (stage != TNDB_CALL_LOOK) {
+    tndb_exchange_close(session->conn);
+  }
+}
+
+/*
+ * After the rollback the connection is the application's own user again, who
+ * may ask the catalog: a tenant that was suspended meanwhile has lost its role's
+ * rights, which is no breach and has its own status.
+ */
+static void send_look(tenantdb_session *session) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  const char *id = session->tenant->id;
+  send_rollback(session, TNDB_CALL_LOOK);
+  tndb_buffer_format(&sql, "SELECT state FROM %stenants WHERE id = $1", session->db->catalog);
+  session->call.look =
+      sql.failed ? TNDB_NONE : tndb_exchange_send_text(session->conn, tndb_buffer_text(&sql), 1, &id);
+  tndb_exchange_close(session->conn);
+}
+
+/* ---------------------------------------------------------------- after a flush */
+
+/* The connection died. What the server said last is certain; without it a COMMIT that was sent is not. */
+static void died(tenantdb_session *session, bool commit_sent) {
+  tndb_call *call = &session->call;
+  tndb_conn *conn = session->conn;
+  size_t failed = tndb_exchange_failed(conn);
+  const PGresult *last = failed == TNDB_NONE ? NULL : tndb_exchange_result(conn, failed);
+  bool server_said = last && PQresultErrorField(last, PG_DIAG_SQLSTATE);
+  bool certain =
+      !commit_sent || server_said || session->read_only || conn->send_failed || conn->copy_answered;
+  call->status = tndb_exchange_death(conn, &call->error);
+  tndb_session_break(session);
+  if (!certain) {
+    tndb_error_prefix(&call->error,
+                      "the transaction was being committed, so nobody can tell whether it was done");
+    call->status = tndb_error_fold(&call->error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN);
+  }
+}
+
+static void add_hint(tenantdb_session *session) {
+  tenantdb_error **error = &session->call.error;
+  tndb_error_set_tenant(error, session->tenant ? session->tenant->slug : "");
+  if (strcmp(tenantdb_error_sqlstate(*error), "42P01") == 0 && !tenantdb_error_hint(*error)[0]) {
+    tndb_error_set_hint(
+        error, session->tenant
+                   ? "Only the tenant's own tables are found without a schema; a shared table is named "
+                     "{base.table} in a compiled statement."
+                   : "Only the shared schema's tables are found without a schema.");
+  }
+}
+
+/*
+ * A prepared statement that is no longer there, or whose result has changed its
+ * shape since: as long as the transaction began in this flush it did nothing,
+ * so it can be run again unprepared.
+ */
+static bool is_stale_statement(const tenantdb_session *session, size_t failed) {
+  const char *code = PQresultErrorField(tndb_exchange_result(session->conn, failed), PG_DIAG_SQLSTATE);
+  return session->call.begins && !session->call.retried && !session->call.stream && session->conn->direct &&
+         code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+}
+
+/* The transaction must still be there: a procedure or a trick that ended it has ended the scope too. */
+static void follow_transaction(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  const char *path = PQparameterStatus(session->conn->pg, "search_path");
+  PGTransactionStatusType now = PQtransactionStatus(session->conn->pg);
+  bool strayed = now == PQTRANS_INTRANS && path && strcmp(path, session->scope.path) != 0;
+  if (now == PQTRANS_INERROR) {
+    session->state = TNDB_SESSION_FAILED;
+  } else if (now == PQTRANS_INTRANS && !strayed) {
+    session->state = TNDB_SESSION_OPEN;
+  } else {
+    tndb_session_break(session);
+    call->status =
+        strayed
+            ? tndb_origin(&call->error, TENANTDB_ISOLATION, TENANTDB_REASON_SCOPE_NOT_PROVED,
+                          "the search path was changed inside the transaction; the connection is closed")
+            : tndb_origin(
+                  &call->error, TENANTDB_ISOLATION, TENANTDB_REASON_TRANSACTION_LOST,
+                  "the transaction ended without being asked to, and the scope with it; the connection is "
+                  "closed");
+  }
+}
+
+static void succeeded(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  if (call->begins) {
+    tndb_scope_bound(session->conn, call->bind);
+  }
+  for (size_t i = 0; i < call->count; i++) {
+    tndb_traces_note(session->conn, call->items[i].sql,
+                     tndb_exchange_result(session->conn, call->items[i].place));
+  }
+  if (!call->commits) {
+    follow_transaction(session);
+  } else if (!tndb_exchange_committed(session->conn, call->commit)) {
+    tndb_session_break(session);
+    call->status = tndb_origin(&call->error, TENANTDB_INTERNAL, TENANTDB_REASON_TRANSACTION_LOST,
+                               "the server rolled back where it was asked to commit");
+  }
+}
+
+/* Each of these ends a stage: true when another flush is under way, false when the call has ended. */
+static bool after_run(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  tndb_conn *conn = session->conn;
+  if (conn->dead) {
+    died(session, call->commit != TNDB_NONE);
+    return false;
+  }
+  size_t failed = tndb_exchange_failed(conn);
+  if (failed == TNDB_NONE) {
+    succeeded(session);
+    return false;
+  }
+  if (is_stale_statement(session, failed)) {
+    call->retried = true;
+    tndb_prepared_forget(conn);
+    send_rollback(session, TNDB_CALL_RETRY);
+    return true;
+  }
+  if (failed == call->bind) {
+    call->status = tndb_scope_refused(&session->scope, tndb_exchange_result(conn, failed), &call->error);
+    if (call->status == TENANTDB_ISOLATION && session->tenant) {
+      send_look(session);
+      return true;
+    }
+  } else {
+    call->status = tndb_exchange_check(conn, &call->error);
+    add_hint(session);
+  }
+  if (call->begins && (call->commits || failed == call->bind)) {
+    if (tndb_conn_is_idle(conn)) {
+      return false; /* COMMIT itself failed: the server has rolled back */
+    }
+    send_rollback(session, TNDB_CALL_RECOVER);
+    return true;
+  }
+  follow_transaction(session);
+  return false;
+}
+
+static bool after_recover(tenantdb_session *session) {
+  if (!tndb_conn_is_idle(session->conn)) {
+    tndb_session_break(session); /* the failure that is known is what the caller needs to hear */
+  } else if (session->state == TNDB_SESSION_BEGUN) {
+    session->state = TNDB_SESSION_FAILED;
+  }
+  return false;
+}
+
+static bool after_retry(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  if (tndb_conn_is_idle(session->conn)) {
+    send_run(session);
+    return true;
+  }
+  tndb_session_break(session);
+  call->status = tndb_origin(&call->error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                             "the connection broke; nothing was done");
+  return false;
+}
+
+static bool after_look(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  PGresult *row = session->conn->dead ? NULL : tndb_exchange_result(session->conn, call->look);
+  if (row && PQresultStatus(row) == PGRES_TUPLES_OK && PQntuples(row) == 1) {
+    tenantdb_error *unavailable = NULL;
+    tenantdb_status status = tndb_session_require_active(
+        session->tenant->slug, tndb_tenant_state(PQgetvalue(row, 0, 0)), &unavailable);
+    if (status) {
+      call->status = tndb_error_pass(&call->error, unavailable);
+    }
+  }
+  if (call->status == TENANTDB_ISOLATION) {
+    tndb_config_write_log(session->db->config, TENANTDB_LOG_ERROR, "scope-refused",
+                          tenantdb_error_message(call->error));
+  }
+  tndb_error_set_tenant(&call->error, session->tenant->slug);
+  tndb_tenants_forget(session->db);
+  tndb_session_break(session);
+  return false;
+}
+
+static bool after_commit(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  tndb_conn *conn = session->conn;
+  bool committed = tndb_exchange_committed(conn, call->commit);
+  if (conn->dead && committed) {
+    tndb_session_break(session); /* only the end of the exchange was lost */
+    return false;
+  }
+  if (conn->dead) {
+    died(session, true);
+    return false;
+  }
+  call->status = tndb_exchange_check(conn, &call->error);
+  if (!call->status && !committed) {
+    call->status = tndb_origin(&call->error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
+                               "the transaction had failed and was rolled back instead of committed");
+  }
+  session->state = TNDB_SESSION_IDLE;
+  if (!tndb_conn_is_idle(conn)) {
+    tndb_session_break(session);
+  }
+  return false;
+}
+
+static bool after_rollback(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  if (session->conn->dead) {
+    call->status = tndb_exchange_death(session->conn, &call->error);
+    tndb_session_break(session);
+  } else {
+    call->status = tndb_exchange_check(session->conn, &call->error);
+    session->state = TNDB_SESSION_IDLE;
+    if (!tndb_conn_is_idle(session->conn)) {
+      tndb_session_break(session);
+    }
+  }
+  return false;
+}
+
+static bool advance(tenantdb_session *session) {
+  switch (session->call.stage) {
+    case TNDB_CALL_RUN:
+      return after_run(session);
+    case TNDB_CALL_RETRY:
+      return after_retry(session);
+    case TNDB_CALL_RECOVER:
+      return after_recover(session);
+    case TNDB_CALL_LOOK:
+      return after_look(session);
+    case TNDB_CALL_COMMIT:
+      return after_commit(session);
+    case TNDB_CALL_ROLLBACK:
+      return after_rollback(session);
+    default:
+      return false;
+  }
+}
+
+/* ---------------------------------------------------------------- stepping */
+
+tndb_step tndb_call_step(tenantdb_session *session, bool readable) {
+  tndb_call *call = &session->call;
+  while (call->stage != TNDB_CALL_NONE && call->stage != TNDB_CALL_ENDED) {
+    tndb_step step = tndb_exchange_step(session->conn, readable);
+    readable = false;
+    if (step == TNDB_STEP_ROWS) {
+      return step;
+    }
+    if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
+      (void)tndb_exchange_expired(session->conn, call->allowed_ms, &call->deadline);
+      if (!session->conn->dead) {
+        return step;
+      }
+    }
+    if (!advance(session)) {
+      call->stage = TNDB_CALL_ENDED;
+    }
+  }
+  return TNDB_STEP_DONE;
+}
+
+tndb_step tndb_call_wait(tenantdb_session *session) {
+  tndb_step step = tndb_call_step(session, false);
+  while (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
+    tndb_ready ready =
+        tndb_wait(PQsocket(session->conn->pg), true, step == TNDB_STEP_READ_WRITE, session->call.deadline);
+    session->conn->dead = session->conn->dead || ready == TNDB_READY_FAILED;
+    step = tndb_call_step(session, (ready & TNDB_READY_READ) != 0);
+  }
+  return step;
+}
+
+tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **error) {
+  tenantdb_status status = session->call.status;
+  if (status) {
+    /* Without an object (out of memory on the way) the status still tells. */
+    (void)tndb_error_pass(error, session->call.error);
+  }
+  session->call = (tndb_call){.stage = TNDB_CALL_NONE};
+  return status;
+}
+
+/* ---------------------------------------------------------------- beginning a call */
+
+/* A server that has closed the connection says so on the socket: then nothing is sent, and that is certain.
+ */
+static tenantdb_status check_alive(tenantdb_session *session, tenantdb_error **error) {
+  if (!tndb_conn_is_stale(session->conn)) {
+    return TENANTDB_OK;
+  }
+  tndb_session_break(session);
+  return tndb_origin(
+      error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+      "the server has closed the connection; nothing was sent, and an open transaction is rolled back");
+}
+
+tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, size_t count, bool stream,
+                              tenantdb_error **error) {
+  if (session->state == TNDB_SESSION_FAILED) {
+    return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
+                       "the transaction failed earlier: roll it back, or to a savepoint");
+  }
+  tenantdb_status status = check_alive(session, error);
+  if (status) {
+    return status;
+  }
+  bool idle = session->state == TNDB_SESSION_IDLE;
+  session->call = (tndb_call){.items = items,
+                              .count = count,
+                              .stream = stream,
+                              .begins = idle || session->state == TNDB_SESSION_BEGUN,
+                              .commits = idle};
+  send_run(session);
+  return TENANTDB_OK;
+}
+
+tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **error) {
+  session->call = (tndb_call){.stage = TNDB_CALL_ENDED};
+  if (session->state == TNDB_SESSION_BEGUN) {
+    session->state =
+        TNDB_SESSION_IDLE; /* an empty transaction: nothing was sent, nothing is to be committed */
+    return TENANTDB_OK;
+  }
+  if (session->state == TNDB_SESSION_FAILED) {
+    send_rollback(session, TNDB_CALL_ROLLBACK);
+    session->call.status = TENANTDB_OK;
+    (void)tndb_call_wait(session);
+    tenantdb_status status = tndb_call_outcome(session, error);
+    return status ? status
+                  : tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
+                                "the transaction had failed and was rolled back instead of committed");
+  }
+  tenantdb_status status = check_alive(session, error);
+  if (status) {
+    session->call.stage = TNDB_CALL_NONE;
+    return status;
+  }
+  start_exchange(session, TNDB_CALL_COMMIT);
+  session->call.commit = tndb_prepared_send_fixed(session->conn, "commit", "COMMIT", NULL);
+  tndb_exchange_close(session->conn);
+  return TENANTDB_OK;
+}
+
+tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **error) {
+  (void)error;
+  session->call = (tndb_call){.stage = TNDB_CALL_ENDED};
+  if (session->state == TNDB_SESSION_BEGUN) {
+    session->state = TNDB_SESSION_IDLE; /* nothing was sent yet */
+  } else {
+    send_rollback(session, TNDB_CALL_ROLLBACK);
+  }
+  return TENANTDB_OK;
+}
+
+tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                      PGresult **rows, tenantdb_error **error) {
+  static const tndb_values none = {0, NULL, NULL, NULL};
+  *rows = NULL;
+  session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE};
+  tenantdb_status status = tndb_call_run(session, &session->item, 1, false, error);
+  if (status) {
+    return status;
+  }
+  (void)tndb_call_wait(session);
+  status = tndb_call_outcome(session, error);
+  if (!status) {
+    *rows = tndb_exchange_take(session->conn, session->item.place);
+  }
+  return status;
+}

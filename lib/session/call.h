@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Calls: one conversation of a session with the server, as a state machine.
+ *
+ * A call begins with one flush (BEGIN, bind, the statements, COMMIT, as far as
+ * each is due) and may need others: ROLLBACK after a failure, the same again
+ * without prepared statements, a look at the catalog when the bind was
+ * refused. Blocking calls step it in a loop; on an event loop the application
+ * does.
+ */
+#ifndef TNDB_SESSION_CALL_H
+#define TNDB_SESSION_CALL_H
+
+#include "session/session.h"
+
+/* Begin: run statements. The items and what they point to must last until the call ends. */
+tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, size_t count, bool stream,
+                              tenantdb_error **error);
+/* Begin: COMMIT or ROLLBACK. */
+tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **error);
+tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **error);
+/* Step: DONE when the call has ended, well or not; ROWS, READ, READ_WRITE otherwise. Never DEAD. */
+tndb_step tndb_call_step(tenantdb_session *session, bool readable);
+/* Step until it ends, or until rows are there. */
+tndb_step tndb_call_wait(tenantdb_session *session);
+/* What became of a call that has ended. Hands the error over. */
+tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **error);
+
+/* Refuse what is empty, or begins or ends a transaction. */
+tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error);
+/* One statement from beginning to end; *rows is yours. */
+tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                      PGresult **rows, tenantdb_error **error);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* What a session's own SQL may leave behind on a connection beyond its transaction. */
+#ifndef TNDB_SESSION_TRACES_H
+#define TNDB_SESSION_TRACES_H
+
+#include "pg/connection.h"
+
+/* After a statement succeeded: mark the connection when it may have left something. */
+void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result);
+
+#endif
