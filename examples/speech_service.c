@@ -249,10 +249,10 @@ static void start(service *s) {
   must(tenantdb_isolation(s->db, &s->isolation, &reasons, &error), "isolation", &error);
   printf("Isolation level: %s\n", tenantdb_isolation_name(s->isolation));
   for (int32_t i = 0; i < tenantdb_result_rows(reasons); i++) {
-    const char *remedy = tenantdb_result_value(reasons, i, 3);
-    printf("  %-7s  %-3s  %s%s%s\n", tenantdb_result_value(reasons, i, 0),
-           tenantdb_result_value(reasons, i, 1), tenantdb_result_value(reasons, i, 2),
-           remedy ? "; remedy: " : "", remedy ? remedy : "");
+    const char *reason = tenantdb_result_value(reasons, i, 2);
+    /* The reason goes on, after a colon, with every single thing; and column 3 is the SQL that mends it. */
+    printf("  %-8s  %-3s  %.*s\n", tenantdb_result_value(reasons, i, 0), tenantdb_result_value(reasons, i, 1),
+           (int)strcspn(reason, ":"), reason);
   }
   tenantdb_result_free(reasons);
 }

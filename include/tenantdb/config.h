@@ -39,6 +39,25 @@ enum {
 typedef void (*tenantdb_log_function)(void *user, int32_t level, const char *event, const char *message);
 
 /**
+ * Keeps the password of a tenant's login role (level login), or forgets it when
+ * @password is NULL. @credential is a uuid that names this very password: a new
+ * password has a new one, so that nothing that is kept is ever overwritten, and
+ * the catalog tells which of them is in force. Returns 0 when it was done.
+ *
+ * Called before the password is set on the server, on the thread that called
+ * the library, inside that call, outside any transaction and with no lock held;
+ * must not call back into the library.
+ */
+typedef int32_t (*tenantdb_credentials_store)(void *user, const char *tenant_id, const char *role, const char *credential, const char *password);
+
+/**
+ * Tells a password that was kept: writes it with its NUL into @buffer of @size
+ * bytes and returns 0, or returns another number when it cannot. Called when a
+ * connection is to be made, under the same conditions.
+ */
+typedef int32_t (*tenantdb_credentials_fetch)(void *user, const char *tenant_id, const char *role, const char *credential, char *buffer, size_t size);
+
+/**
  * tenantdb_config_new() - an empty configuration: every option at its default
  *
  * Returns NULL when memory ran out.
@@ -110,6 +129,23 @@ TENANTDB_API tenantdb_status tenantdb_config_load_env(tenantdb_config *config, t
  * Since:     0.1
  */
 TENANTDB_API void tenantdb_config_log(tenantdb_config *config, tenantdb_log_function function, void *user);
+
+/**
+ * tenantdb_config_credentials() - let functions keep the passwords of tenants' login roles
+ * @config: a configuration; NULL is allowed and does nothing
+ * @store:  keeps a password or forgets it
+ * @fetch:  tells it
+ * @user:   handed to every call of both
+ *
+ * For level login with option login.passwords = functions. Either both or
+ * neither: with one of them NULL nobody keeps passwords.
+ *
+ * Ownership: @user stays yours and must outlive every database opened with @config.
+ * Thread:    one at a time; it may move between threads.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API void tenantdb_config_credentials(tenantdb_config *config, tenantdb_credentials_store store, tenantdb_credentials_fetch fetch, void *user);
 
 /**
  * tenantdb_config_describe() - list every option

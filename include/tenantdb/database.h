@@ -25,8 +25,10 @@ typedef struct tenantdb tenantdb;
 
 /** Isolation levels, from the weakest to the strongest. */
 enum {
-  TENANTDB_ISOLATION_ROUTING = 1, /**< the search path only: stops accidents, enforces nothing */
-  TENANTDB_ISOLATION_ROLE = 2     /**< a role per tenant: the server refuses another tenant's tables */
+  TENANTDB_ISOLATION_ROUTING = 1,  /**< the search path only: stops accidents, enforces nothing */
+  TENANTDB_ISOLATION_ROLE = 2,     /**< a role per tenant: the server refuses another tenant's tables */
+  TENANTDB_ISOLATION_HARDENED = 3, /**< and a statement cannot leave the role, injected SQL included */
+  TENANTDB_ISOLATION_LOGIN = 4     /**< a login role and connections of its own per tenant */
 };
 
 /**
@@ -81,8 +83,11 @@ TENANTDB_API tenantdb_status tenantdb_bootstrap(tenantdb *db, tenantdb_error **e
  * tenantdb_isolation() - which isolation level is in force, and why not a higher one
  * @db:      a database
  * @level:   receives a TENANTDB_ISOLATION_ number; may be NULL
- * @reasons: receives a table: level, achieved, reason, remedy; may be NULL
+ * @reasons: receives a table of all levels: level, achieved, reason, remedy; may be NULL
  * @error:   as everywhere
+ *
+ * As it was found when the database was opened: after tenantdb_harden() open it
+ * again. A remedy is SQL, or an option to be set.
  *
  * Ownership: *reasons is yours, tenantdb_result_free().
  * Thread:    any.
@@ -92,7 +97,7 @@ TENANTDB_API tenantdb_status tenantdb_bootstrap(tenantdb *db, tenantdb_error **e
 TENANTDB_API tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result **reasons, tenantdb_error **error);
 
 /**
- * tenantdb_isolation_name() - a level's name: "routing", "role"
+ * tenantdb_isolation_name() - a level's name: "routing", "role", "hardened", "login"
  * @level: a TENANTDB_ISOLATION_ number
  *
  * Returns "?" for any other number.
@@ -103,6 +108,50 @@ TENANTDB_API tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, te
  * Since:     0.1
  */
 TENANTDB_API const char *tenantdb_isolation_name(int32_t level);
+
+/**
+ * tenantdb_harden() - take from PUBLIC what a tenant's role could leave its scope with
+ * @db:    a database, bootstrapped
+ * @apply: 0: only the plan; 1: carry it out
+ * @plan:  receives a table: step, sql, undo_sql, state (done, needed or refused), reason; may be NULL
+ * @error: as everywhere
+ *
+ * Revokes EXECUTE on set_config() and on the functions that run a text as SQL,
+ * USAGE of the languages of DO, TEMPORARY on the database, and CREATE on schema
+ * public. The connected user, the users in option isolation.users and those who
+ * belong to the group of tenants' roles are granted set_config(), the languages
+ * and TEMPORARY themselves. Concerns this database alone, but everybody in it;
+ * doc/guide/isolation.md tells whom and how.
+ *
+ * One transaction. What was changed is written down for tenantdb_harden_undo().
+ * Only the owner of each of these may change it, which for most of them is the
+ * superuser: a step that may not be done has the state refused, and with @apply
+ * nothing is changed and the answer is PERMISSION. Handles that are open keep
+ * the level they were opened with.
+ *
+ * Ownership: *plan is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, PERMISSION, TIMEOUT, BUSY, CONFLICT, UNSUPPORTED, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_harden(tenantdb *db, int32_t apply, tenantdb_result **plan, tenantdb_error **error);
+
+/**
+ * tenantdb_harden_undo() - put back what tenantdb_harden() changed, and nothing else
+ * @db:    a database
+ * @apply: 0: only the plan; 1: carry it out
+ * @plan:  receives a table as that of tenantdb_harden(); may be NULL
+ * @error: as everywhere
+ *
+ * What had been revoked before, by others, stays revoked; no row means that
+ * nothing is written down.
+ *
+ * Ownership: *plan is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, PERMISSION, TIMEOUT, BUSY, CONFLICT, UNSUPPORTED, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_harden_undo(tenantdb *db, int32_t apply, tenantdb_result **plan, tenantdb_error **error);
 
 /**
  * tenantdb_server() - what the server is and what the connected user may do

@@ -70,8 +70,16 @@ enum {
   TENANTDB_REASON_MULTIPLE_STATEMENTS = 113, /**< several statements were given where one is allowed */
   TENANTDB_REASON_LOCALLY_COMMITTED = 114, /**< committed here, but a synchronous standby did not confirm */
   TENANTDB_REASON_CALL_UNDER_WAY = 115, /**< another call of the session has not ended */
+  TENANTDB_REASON_NO_CALL = 116, /**< nothing was started on the session */
+  TENANTDB_REASON_FUNCTION_FAILED = 117, /**< the function of a transaction returned a failure without an error */
+  TENANTDB_REASON_NO_COPY = 118, /**< no COPY is under way, or none of that direction */
   TENANTDB_REASON_POOL_TIMEOUT = 120, /**< no connection became free in time */
   TENANTDB_REASON_SESSION_BROKEN = 121, /**< the session's connection is gone */
+  TENANTDB_REASON_BAD_PARAMETER = 130, /**< a value for a statement is not of its type's form */
+  TENANTDB_REASON_NULL_VALUE = 131, /**< a cell asked for as a value is SQL NULL */
+  TENANTDB_REASON_WRONG_TYPE = 132, /**< a column's type cannot be read as what was asked for */
+  TENANTDB_REASON_VALUE_RANGE = 133, /**< a cell's value does not fit what was asked for */
+  TENANTDB_REASON_BAD_VALUE = 134, /**< a cell's text or bytes cannot be read as what was asked for */
   TENANTDB_REASON_CATALOG_MISSING = 140, /**< the database has no catalog yet */
   TENANTDB_REASON_CATALOG_NEWER = 141, /**< the catalog was written by a newer library */
   TENANTDB_REASON_CATALOG_OLDER = 142, /**< the catalog must be upgraded first */
@@ -80,6 +88,9 @@ enum {
   TENANTDB_REASON_SCOPE_NOT_PROVED = 160, /**< what is in force on the connection is not the tenant's scope */
   TENANTDB_REASON_ISOLATION_TOO_LOW = 161, /**< the isolation level is below the minimum */
   TENANTDB_REASON_TENANT_HAS_NO_ROLE = 162, /**< the tenant was provisioned at a lower isolation level */
+  TENANTDB_REASON_HARDEN_REFUSED = 163, /**< the connected user may not change what hardening has to change */
+  TENANTDB_REASON_CREDENTIALS_NOT_GIVEN = 164, /**< nobody has told the password of a tenant's login role */
+  TENANTDB_REASON_CREDENTIALS_FAILED = 165, /**< the function that keeps passwords did not do it */
   TENANTDB_REASON_SLUG_EMPTY = 180, /**< a slug is empty */
   TENANTDB_REASON_SLUG_TOO_LONG = 181, /**< a slug makes a name of more than 63 bytes */
   TENANTDB_REASON_SLUG_CHARACTER = 182, /**< a slug holds a character that is not allowed */
@@ -98,7 +109,9 @@ enum {
   TENANTDB_REASON_UNKNOWN_STATE = 195, /**< there is no state of that name */
   TENANTDB_REASON_BAD_PROPERTIES = 196, /**< properties are not a JSON object */
   TENANTDB_REASON_VERIFICATION_FAILED = 197, /**< the tenant as provisioned is not what the registry says */
-  TENANTDB_REASON_OPERATION_HELD = 198  /**< somebody else is working on the tenant */
+  TENANTDB_REASON_OPERATION_HELD = 198, /**< somebody else is working on the tenant */
+  TENANTDB_REASON_ROLE_IN_USE = 199, /**< a tenant's role has possessions or rights in another database */
+  TENANTDB_REASON_TENANT_BEHIND = 220 /**< the tenant's schema is older than what is needed */
 };
 
 /**

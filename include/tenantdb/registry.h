@@ -69,6 +69,21 @@ TENANTDB_API tenantdb_registry *tenantdb_registry_new(void);
 TENANTDB_API tenantdb_base *tenantdb_registry_base(tenantdb_registry *registry, const char *name, int32_t kind);
 
 /**
+ * tenantdb_registry_version() - say which version of the tenants' schema is declared
+ * @registry: a registry
+ * @version:  0 or more, such as the newest migration's number; 0 when nothing is said
+ *
+ * A tenant that is provisioned gets it. A session may demand a least version, so
+ * that in a mixed fleet new code never meets an old schema.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    one at a time, until the registry is opened with a database.
+ * Status:    none; a mistake is kept and reported by tenantdb_registry_check() and tenantdb_open().
+ * Since:     0.1
+ */
+TENANTDB_API void tenantdb_registry_version(tenantdb_registry *registry, int64_t version);
+
+/**
  * tenantdb_registry_check() - report the first mistake
  * @registry: a registry
  * @error:    as everywhere

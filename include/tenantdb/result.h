@@ -4,7 +4,8 @@
  *
  * Rows of a query, a list of tenants, the findings of a verification, the
  * options of the configuration: all are one read-only table of rows and named
- * columns, counted from 0. A cell's value is text as PostgreSQL writes it.
+ * columns, counted from 0. A cell's value is text as PostgreSQL writes it; the
+ * typed getters read it, and nothing is copied or read before it is asked for.
  * A result belongs to whoever received it and may outlive the session and the
  * database it came from.
  */
@@ -86,6 +87,35 @@ TENANTDB_API int32_t tenantdb_result_column(const tenantdb_result *result, const
 TENANTDB_API uint32_t tenantdb_result_type(const tenantdb_result *result, int32_t column);
 
 /**
+ * tenantdb_result_format() - whether a column came as text or in binary form
+ * @result: a result
+ * @column: from 0
+ *
+ * Returns 0 for text, and when there is no such column; 1 for binary, which a
+ * binary cursor or a PGresult of the caller's may hold. Then tenantdb_result_value()
+ * gives the bytes as the server sent them; typed getters and JSON work as with text.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API int32_t tenantdb_result_format(const tenantdb_result *result, int32_t column);
+
+/**
+ * tenantdb_result_type_name() - the name of a built-in type
+ * @type: an OID, as from tenantdb_result_type()
+ *
+ * Such as "int8", "timestamptz" or "text[]"; "?" for types that are not known here.
+ *
+ * Ownership: the string is static.
+ * Thread:    any.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API const char *tenantdb_result_type_name(uint32_t type);
+
+/**
  * tenantdb_result_value() - a cell as text
  * @result: a result
  * @row:    from 0
@@ -132,6 +162,127 @@ TENANTDB_API size_t tenantdb_result_length(const tenantdb_result *result, int32_
 TENANTDB_API int32_t tenantdb_result_is_null(const tenantdb_result *result, int32_t row, int32_t column);
 
 /**
+ * tenantdb_result_int32() - a cell as a whole number of 32 bits
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @value:  receives it, 0 on failure
+ * @error:  as everywhere
+ *
+ * As tenantdb_result_int64(), and what does not fit is an error with reason VALUE_RANGE.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_int32(const tenantdb_result *result, int32_t row, int32_t column,
+                                                   int32_t *value, tenantdb_error **error);
+
+/**
+ * tenantdb_result_int64() - a cell as a whole number of 64 bits
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @value:  receives it, 0 on failure
+ * @error:  as everywhere
+ *
+ * Columns of types int2, int4, int8, oid and text, and numeric as long as the
+ * value is whole. Each of these is an error with status ARGUMENT: there is no
+ * such cell (reason BAD_ARGUMENT), it is SQL NULL (NULL_VALUE), the column's type
+ * is another (WRONG_TYPE), the value does not fit (VALUE_RANGE) or, in a column of
+ * text, is none (BAD_VALUE). Messages name row, column and type, never the value.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_int64(const tenantdb_result *result, int32_t row, int32_t column,
+                                                   int64_t *value, tenantdb_error **error);
+
+/**
+ * tenantdb_result_double() - a cell as a double
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @value:  receives it, 0 on failure
+ * @error:  as everywhere
+ *
+ * Columns of types float8, float4, numeric, int2, int4, int8, oid and text; what
+ * is no double exactly becomes the nearest one. NaN and the infinities are
+ * values. The process's locale does not matter.
+ * See tenantdb_result_int64() for what is an error.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_double(const tenantdb_result *result, int32_t row, int32_t column,
+                                                    double *value, tenantdb_error **error);
+
+/**
+ * tenantdb_result_bool() - a cell as true or false
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @value:  receives 1 or 0, 0 on failure
+ * @error:  as everywhere
+ *
+ * Columns of type bool, and of text when it is t, f, true or false.
+ * See tenantdb_result_int64() for what is an error.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_bool(const tenantdb_result *result, int32_t row, int32_t column,
+                                                  int32_t *value, tenantdb_error **error);
+
+/**
+ * tenantdb_result_timestamptz() - a cell as a moment
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @value:  receives microseconds since 1970-01-01 00:00 UTC, 0 on failure; INT64_MAX is infinity, INT64_MIN
+ *          is -infinity
+ * @error:  as everywhere
+ *
+ * Columns of type timestamptz, and of text in the same form. Any TimeZone will
+ * do; DateStyle has to be ISO, as it is unless somebody changed it: other styles
+ * do not tell which moment is meant. Later than the year 294246 is VALUE_RANGE.
+ * See tenantdb_result_int64() for what is an error.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any, one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_timestamptz(const tenantdb_result *result, int32_t row, int32_t column,
+                                                         int64_t *value, tenantdb_error **error);
+
+/**
+ * tenantdb_result_bytea() - the bytes of a bytea
+ * @result: a result
+ * @row:    from 0
+ * @column: from 0
+ * @data:   receives the bytes; not NULL when there are none
+ * @length: receives how many there are
+ * @error:  as everywhere
+ *
+ * Either setting of bytea_output will do. See tenantdb_result_int64() for what is an error.
+ *
+ * Ownership: *data belongs to @result, which keeps it until it is freed or goes on to other rows.
+ * Thread:    one at a time.
+ * Status:    ARGUMENT, MEMORY.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_bytea(tenantdb_result *result, int32_t row, int32_t column,
+                                                   const void **data, size_t *length, tenantdb_error **error);
+
+/**
  * tenantdb_result_affected() - how many rows an INSERT, UPDATE, DELETE … touched
  * @result: a result
  *
@@ -159,6 +310,24 @@ TENANTDB_API int64_t tenantdb_result_affected(const tenantdb_result *result);
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_result_json(const tenantdb_result *result, char **json, tenantdb_error **error);
+
+/**
+ * tenantdb_result_next() - go on to the next rows of a stream
+ * @result: a result of tenantdb_session_stream()
+ * @more:   receives 1 when there are rows, 0 at the end
+ * @error:  as everywhere
+ *
+ * The rows before are gone, and with them every value asked for. What fails
+ * on the way, the COMMIT at the end included, is reported here. For any other
+ * result there are never more rows.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    the one that uses the session, one at a time.
+ * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, ISOLATION, CONNECTION, TIMEOUT, CANCELLED, BUSY, CONFLICT,
+ *            CONSTRAINT, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_result_next(tenantdb_result *result, int32_t *more, tenantdb_error **error);
 
 /**
  * tenantdb_result_free() - release a result

@@ -117,7 +117,8 @@ TENANTDB_API tenantdb_status tenantdb_tenant_get(tenantdb *db, const char *tenan
  * @prefix: only slugs that begin with it, in any case; NULL for all
  * @after:  only slugs behind this one: the last of the page before; NULL for the first page
  * @limit:  rows at the most, 1 to 10000; 0 for 100
- * @result: receives a table: id, slug, name, schema, role, state, generation, registry_hash, created_at,
+ * @result: receives a table: id, slug, name, schema, role, state, generation, version, registry_hash,
+ *          created_at,
  *          updated_at, purge_after, properties
  * @error:  as everywhere
  *
@@ -437,6 +438,17 @@ TENANTDB_API const char *tenantdb_tenant_state_name(const tenantdb_tenant *tenan
  * Since:     0.1
  */
 TENANTDB_API int64_t tenantdb_tenant_generation(const tenantdb_tenant *tenant);
+
+/**
+ * tenantdb_tenant_version() - the version of the tenant's schema
+ * @tenant: a tenant; NULL gives "" or 0
+ *
+ * Ownership: what is returned belongs to @tenant.
+ * Thread:    one at a time; it may move between threads.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API int64_t tenantdb_tenant_version(const tenantdb_tenant *tenant);
 
 /**
  * tenantdb_tenant_created_at() - when it was registered, as PostgreSQL writes a timestamptz in UTC

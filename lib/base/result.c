@@ -3,23 +3,10 @@
 
 #include <string.h>
 
+#include "base/binary.h"
 #include "base/json.h"
 #include "base/memory.h"
-
-/* OIDs of built-in types never change (pg_type.dat). */
-enum {
-  OID_BOOL = 16,
-  OID_INT8 = 20,
-  OID_INT2 = 21,
-  OID_INT4 = 23,
-  OID_TEXT = 25,
-  OID_OID = 26,
-  OID_JSON = 114,
-  OID_FLOAT4 = 700,
-  OID_FLOAT8 = 701,
-  OID_NUMERIC = 1700,
-  OID_JSONB = 3802
-};
+#include "base/types.h"
 
 tenantdb_result *tndb_result_wrap(const tndb_result_source *source, void *data, int32_t rows, int32_t columns,
                                   int64_t affected) {
@@ -28,7 +15,7 @@ tenantdb_result *tndb_result_wrap(const tndb_result_source *source, void *data, 
     source->release(data);
     return NULL;
   }
-  *result = (tenantdb_result){source, data, rows, columns, affected};
+  *result = (tenantdb_result){NULL, NULL, source, data, rows, columns, affected, NULL};
   return result;
 }
 
@@ -68,6 +55,11 @@ uint32_t tenantdb_result_type(const tenantdb_result *result, int32_t column) {
   return has_column(result, column) ? result->source->type(result->data, column) : 0;
 }
 
+int32_t tenantdb_result_format(const tenantdb_result *result, int32_t column) {
+  return has_column(result, column) && result->source->format ? result->source->format(result->data, column)
+                                                              : 0;
+}
+
 const char *tenantdb_result_value(const tenantdb_result *result, int32_t row, int32_t column) {
   return has_cell(result, row, column) ? result->source->value(result->data, row, column) : NULL;
 }
@@ -86,9 +78,27 @@ int64_t tenantdb_result_affected(const tenantdb_result *result) {
 
 void tenantdb_result_free(tenantdb_result *result) {
   if (result) {
+    if (result->stream) {
+      result->stream->abandon(result);
+    }
+    tndb_result_forget(result);
     result->source->release(result->data);
     tndb_free(result);
   }
+}
+
+tenantdb_status tenantdb_result_next(tenantdb_result *result, int32_t *more, tenantdb_error **error) {
+  tndb_error_reset(error);
+  if (more) {
+    *more = 0;
+  }
+  if (!result || !more) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "%s is NULL",
+                       result ? "more" : "result");
+  }
+  tenantdb_status status = result->stream ? result->stream->next(result, error) : TENANTDB_OK;
+  *more = !status && result->stream != NULL;
+  return status;
 }
 
 /* ---------------------------------------------------------------- JSON */
@@ -96,20 +106,20 @@ void tenantdb_result_free(tenantdb_result *result) {
 static void json_cell(tndb_buffer *json, uint32_t type, const char *value, size_t length) {
   bool raw = false;
   switch (type) {
-    case OID_BOOL:
+    case TNDB_TYPE_BOOL:
       tndb_buffer_append(json, value[0] == 't' ? "true" : "false");
       return;
-    case OID_JSON:
-    case OID_JSONB:
+    case TNDB_TYPE_JSON:
+    case TNDB_TYPE_JSONB:
       raw = true;
       break;
-    case OID_INT2:
-    case OID_INT4:
-    case OID_INT8:
-    case OID_OID:
-    case OID_FLOAT4:
-    case OID_FLOAT8:
-    case OID_NUMERIC:
+    case TNDB_TYPE_INT2:
+    case TNDB_TYPE_INT4:
+    case TNDB_TYPE_INT8:
+    case TNDB_TYPE_OID:
+    case TNDB_TYPE_FLOAT4:
+    case TNDB_TYPE_FLOAT8:
+    case TNDB_TYPE_NUMERIC:
       raw = tndb_json_is_number(value, length);
       break;
     default:
@@ -122,6 +132,23 @@ static void json_cell(tndb_buffer *json, uint32_t type, const char *value, size_
   }
 }
 
+/* A cell in binary form becomes what its text would have been. */
+static void json_binary(tndb_buffer *json, uint32_t type, const char *value, size_t length) {
+  tndb_buffer text = TNDB_BUFFER_INIT;
+  tndb_reading reading = tndb_binary_text(type, value, length, &text);
+  if (reading == TNDB_READ_NO_MEMORY) {
+    json->failed = true;
+  } else if (reading == TNDB_READ) {
+    json_cell(json, type, tndb_buffer_text(&text), text.length);
+  } else {
+    tndb_buffer_clear(&text);
+    (void)tndb_binary_text(0, value, length, &text); /* not as it should be: its bytes */
+    json->failed = json->failed || text.failed;
+    tndb_json_string(json, tndb_buffer_text(&text), text.length);
+  }
+  tndb_buffer_free(&text);
+}
+
 static void json_row(tndb_buffer *json, const tenantdb_result *result, int32_t row) {
   tndb_buffer_append_char(json, '{');
   for (int32_t column = 0; column < result->columns; column++) {
@@ -131,8 +158,8 @@ static void json_row(tndb_buffer *json, const tenantdb_result *result, int32_t r
     tndb_json_string(json, name, strlen(name));
     tndb_buffer_append_char(json, ':');
     if (value) {
-      json_cell(json, tenantdb_result_type(result, column), value,
-                tenantdb_result_length(result, row, column));
+      (tenantdb_result_format(result, column) ? json_binary : json_cell)(
+          json, tenantdb_result_type(result, column), value, tenantdb_result_length(result, row, column));
     } else {
       tndb_buffer_append(json, "null");
     }
@@ -225,7 +252,7 @@ static const char *table_name(const void *data, int32_t column) {
 static uint32_t table_type(const void *data, int32_t column) {
   (void)data;
   (void)column;
-  return OID_TEXT;
+  return TNDB_TYPE_TEXT;
 }
 
 static void table_release(void *data) {
@@ -244,7 +271,8 @@ void tndb_table_free(tndb_table *table) {
 }
 
 tenantdb_status tndb_table_finish(tndb_table *table, tenantdb_result **result, tenantdb_error **error) {
-  static const tndb_result_source source = {table_value, table_length, table_name, table_type, table_release};
+  static const tndb_result_source source = {table_value, table_length,  table_name,
+                                            table_type,  table_release, NULL};
   *result = NULL;
   if (!table || table->failed) {
     tndb_table_free(table);

@@ -17,15 +17,31 @@ typedef struct tndb_result_source {
   const char *(*name)(const void *data, int32_t column);
   uint32_t (*type)(const void *data, int32_t column);
   void (*release)(void *data);
+  int32_t (*format)(const void *data, int32_t column); /* 1 for binary cells; NULL: all are text */
 } tndb_result_source;
 
+/*
+ * A result that goes on: `next` puts other rows into it, or none at the end;
+ * `abandon` is called when it is freed before that.
+ */
+typedef struct tndb_result_stream {
+  tenantdb_status (*next)(tenantdb_result *result, tenantdb_error **error);
+  void (*abandon)(tenantdb_result *result);
+} tndb_result_stream;
+
 struct tenantdb_result {
+  const tndb_result_stream *stream; /* NULL: there is no more than this */
+  void *owner;                      /* the stream's */
   const tndb_result_source *source;
   void *data;
   int32_t rows;
   int32_t columns;
   int64_t affected;
+  struct tndb_decoded *decoded; /* bytes that typed getters handed out; NULL while there are none */
 };
+
+/* For who puts other rows into a result: what was made of the ones before is gone. */
+void tndb_result_forget(tenantdb_result *result);
 
 /* Wrap data; on failure NULL, and the data is released. */
 tenantdb_result *tndb_result_wrap(const tndb_result_source *source, void *data, int32_t rows, int32_t columns,

@@ -35,6 +35,13 @@ static tenantdb_status ensure_schema(tndb_work *work, const char *schema, tenant
     return tndb_no_memory(error);
   }
   (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
+  /* It is ours, so nobody loses anything: what default privileges may have given away is taken back. */
+  tndb_buffer_clear(&sql);
+  tndb_buffer_append(&sql, "REVOKE ALL ON SCHEMA ");
+  tndb_quote_identifier(&sql, schema);
+  tndb_buffer_append(&sql, " FROM PUBLIC");
+  tndb_work_fail_if(work, sql.failed);
+  (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
   return TENANTDB_OK;
 }
 
@@ -80,6 +87,14 @@ static tenantdb_status create_group_role(tndb_work *work, tndb_catalog_row *row,
     return tndb_no_memory(error);
   }
   (void)tndb_work_send(work, tndb_buffer_text(&sql), 1, &value);
+  /*
+   * Functions are everybody's when they are made, and only the form without a
+   * schema changes that. A superuser is left alone: his default would also hold
+   * for the functions of extensions, which tenants are to have.
+   */
+  if (!work->db->facts.superuser) {
+    (void)tndb_work_send(work, "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC", 0, NULL);
+  }
   return TENANTDB_OK;
 }
 

@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "catalog/definition.h"
+#include "catalog/harden.h"
 #include "pg/exchange.h"
 #include "registry/registry.h"
 #include "sql/identifier.h"
@@ -41,6 +42,7 @@ void tndb_database_release(tenantdb *db) {
   tenantdb_registry_free(db->registry);
   tenantdb_config_free(db->config);
   tndb_facts_free(&db->facts);
+  tndb_hardening_free(&db->hardening);
   tndb_free(db->catalog);
   tndb_mutex_destroy(&db->mutex);
   tndb_free(db);
@@ -107,7 +109,7 @@ tenantdb_status tndb_catalog_read(const tenantdb *db, tndb_conn *conn, tndb_dead
     return tndb_no_memory(error);
   }
   const char *schema = tndb_config_text(db->config, TNDB_CATALOG_SCHEMA);
-  tndb_values values = {1, &schema, NULL, NULL};
+  tndb_values values = {1, &schema, NULL, NULL, NULL};
   PGresult *rows;
   tenantdb_status status = tndb_exchange_single(conn, catalog_exists_sql, &values, deadline, &rows, error);
   bool there = !status && PQgetvalue(rows, 0, 0)[0] == 't';
@@ -259,6 +261,9 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
   }
   if (!status) {
     status = refuse_newer(db, &row, error);
+  }
+  if (!status) {
+    status = tndb_harden_probe(db, conn, &row, deadline, error);
   }
   if (!status) {
     status = tndb_isolation_settle(db, &row, error);

@@ -18,6 +18,13 @@
 #include "pool/pool.h"
 #include "registry/model.h"
 
+/* What a tenant's role could use to leave its scope; as it was when the database was opened. */
+typedef struct tndb_hardening {
+  int n_open;
+  char *open; /* what, as text */
+  char *sql;  /* and the statements that would close it */
+} tndb_hardening;
+
 struct tenantdb {
   uint32_t magic;
   atomic_int references;
@@ -26,8 +33,10 @@ struct tenantdb {
   tndb_pool *pool;
   tndb_facts facts;
   int32_t level;
-  char *catalog;    /* the catalog's schema, quoted, with its dot: "tenantdb". */
-  tndb_mutex mutex; /* guards what follows */
+  tndb_hardening hardening;
+  bool may_use_roles; /* create them, or belongs to the group */
+  char *catalog;      /* the catalog's schema, quoted, with its dot: "tenantdb". */
+  tndb_mutex mutex;   /* guards what follows */
   bool catalog_ready;
   char group_role[64]; /* whose members the tenants' roles are; "" at level routing */
   tndb_cache tenants;

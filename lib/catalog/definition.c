@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/definition.h"
 
-const char *const tndb_catalog_tables[] = {"catalog", "tenants",        "operations",
-                                           "audit",   "shared_objects", NULL};
+const char *const tndb_catalog_tables[] = {"catalog",        "tenants",   "operations", "audit",
+                                           "shared_objects", "hardening", NULL};
 
 /*
  * Slugs are ASCII, so folding under collation "C" is the same on every server.
@@ -25,9 +25,11 @@ static const char *const version_1[] = {
     " name text,"
     " schema_name text NOT NULL,"
     " role_name text,"
+    " credential uuid,"
     " state text NOT NULL CHECK (state IN ('pending', 'provisioning', 'active', 'failed', 'suspended',"
     " 'archived', 'deleting', 'deleted')),"
     " generation bigint NOT NULL DEFAULT 1,"
+    " version bigint NOT NULL DEFAULT 0,"
     " registry_hash text,"
     " properties jsonb NOT NULL DEFAULT '{}' CONSTRAINT tenants_properties_object"
     " CHECK (jsonb_typeof(properties) = 'object'),"
@@ -81,6 +83,15 @@ static const char *const version_1[] = {
     " adopted boolean NOT NULL,"
     " created_at timestamptz NOT NULL DEFAULT now())",
     "COMMENT ON TABLE shared_objects IS 'libtenantdb: what of the shared bases has been created'",
+
+    "CREATE TABLE hardening ("
+    " action text NOT NULL CHECK (action IN ('grant', 'revoke')),"
+    " object text NOT NULL,"
+    " who text NOT NULL,"
+    " at timestamptz NOT NULL DEFAULT now(),"
+    " actor text NOT NULL DEFAULT session_user,"
+    " PRIMARY KEY (action, object, who))",
+    "COMMENT ON TABLE hardening IS 'libtenantdb: what tenantdb_harden() changed, by name'",
     NULL,
 };
 

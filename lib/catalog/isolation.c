@@ -1,69 +1,167 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Isolation levels: which one can be had, and what would be needed for more. */
-#include <string.h>
-
 #include "base/buffer.h"
 #include "base/result.h"
 #include "catalog/database.h"
 #include "sql/identifier.h"
 
-/* The places of isolation.level's and isolation.minimum's choices. */
-enum { WANT_AUTO = 0, WANT_ROUTING = 1, WANT_ROLE = 2 };
+/* The place of auto among isolation.level's choices; the others stand at their level's number. */
+enum { WANT_AUTO = 0 };
 
 const char *tenantdb_isolation_name(int32_t level) {
-  return level == TENANTDB_ISOLATION_ROUTING ? "routing" : level == TENANTDB_ISOLATION_ROLE ? "role" : "?";
+  static const char *const names[] = {"?", "routing", "role", "hardened", "login"};
+  return level >= TENANTDB_ISOLATION_ROUTING && level <= TENANTDB_ISOLATION_LOGIN ? names[level] : "?";
+}
+
+/* ---------------------------------------------------------------- what stands in the way of a level */
+
+typedef struct obstacle {
+  tndb_buffer reason;
+  tndb_buffer remedy;
+} obstacle;
+
+static void obstacle_free(obstacle *o) {
+  tndb_buffer_free(&o->reason);
+  tndb_buffer_free(&o->remedy);
+}
+
+/* Who only opens sessions need not create roles; belonging to the group says that an owner let him in. */
+static bool lacks_roles(const tenantdb *db, obstacle *o) {
+  if (db->may_use_roles) {
+    return false;
+  }
+  tndb_buffer_format(&o->reason, "user %s may not create roles", db->facts.user);
+  tndb_buffer_append(&o->remedy, "ALTER ROLE ");
+  tndb_quote_identifier(&o->remedy, db->facts.user);
+  tndb_buffer_append(&o->remedy, " CREATEROLE");
+  return true;
+}
+
+static bool lacks_hardening(const tenantdb *db, obstacle *o) {
+  if (db->hardening.n_open == 0) {
+    return false;
+  }
+  tndb_buffer_format(&o->reason, "%d things can be used to leave a tenant's scope: %s", db->hardening.n_open,
+                     db->hardening.open);
+  tndb_buffer_append(&o->remedy, db->hardening.sql);
+  return true;
+}
+
+static bool lacks_passwords(const tenantdb *db, obstacle *o) {
+  if (db->facts.pooler) {
+    tndb_buffer_append(&o->reason, "a pooler stands between, which would have to know every tenant's login");
+    tndb_buffer_append(&o->remedy, "connect to the server directly");
+    return true;
+  }
+  bool functions = tndb_config_number(db->config, TNDB_LOGIN_PASSWORDS) == 0;
+  if (!functions || tndb_config_credentials(db->config)->fetch) {
+    return false;
+  }
+  tndb_buffer_append(&o->reason, "nobody keeps the passwords of tenants' login roles");
+  tndb_buffer_append(&o->remedy,
+                     "call tenantdb_config_credentials(), or set login.passwords to caller or none");
+  return true;
+}
+
+/* Whether the level cannot be had, and why. */
+static bool is_out_of_reach(const tenantdb *db, int32_t level, obstacle *o) {
+  switch (level) {
+    case TENANTDB_ISOLATION_ROLE:
+      return lacks_roles(db, o);
+    case TENANTDB_ISOLATION_HARDENED:
+      return lacks_roles(db, o) || lacks_hardening(db, o);
+    case TENANTDB_ISOLATION_LOGIN:
+      return lacks_roles(db, o) || lacks_passwords(db, o);
+    default:
+      return false;
+  }
+}
+
+/* ---------------------------------------------------------------- settling */
+
+/* Of its own accord the library goes as far as the server does without passwords. */
+static int32_t choose(const tenantdb *db) {
+  obstacle ignored = {TNDB_BUFFER_INIT, TNDB_BUFFER_INIT};
+  int32_t level = TENANTDB_ISOLATION_HARDENED;
+  while (level > TENANTDB_ISOLATION_ROUTING && is_out_of_reach(db, level, &ignored)) {
+    level--;
+  }
+  obstacle_free(&ignored);
+  return level;
+}
+
+static tenantdb_status too_low(const tenantdb *db, int32_t wanted, int32_t minimum, tenantdb_error **error) {
+  obstacle o = {TNDB_BUFFER_INIT, TNDB_BUFFER_INIT};
+  tenantdb_status status;
+  if (wanted != WANT_AUTO && wanted < minimum) {
+    status = tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_ISOLATION_TOO_LOW,
+                         "isolation level %s is the most that isolation.level asks for, and "
+                         "isolation.minimum is %s",
+                         tenantdb_isolation_name(wanted), tenantdb_isolation_name(minimum));
+  } else {
+    int32_t level = wanted == WANT_AUTO ? minimum : wanted;
+    if (!is_out_of_reach(db, level, &o)) {
+      tndb_buffer_append(&o.reason, "isolation.level auto does not choose it");
+      tndb_buffer_format(&o.remedy, "set isolation.level to %s", tenantdb_isolation_name(level));
+    }
+    /* What the hardening takes is too long for a line; the table of tenantdb_isolation() has it. */
+    bool unhardened = level == TENANTDB_ISOLATION_HARDENED && db->may_use_roles;
+    status =
+        tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_ISOLATION_TOO_LOW, "%s is %s, but %.400s: %s",
+                    wanted == WANT_AUTO ? "isolation.minimum" : "isolation.level",
+                    tenantdb_isolation_name(level), tndb_buffer_text(&o.reason),
+                    unhardened ? "open the database at level role as a superuser and call tenantdb_harden()"
+                               : tndb_buffer_text(&o.remedy));
+  }
+  obstacle_free(&o);
+  return status;
 }
 
 tenantdb_status tndb_isolation_settle(tenantdb *db, const tndb_catalog_row *row, tenantdb_error **error) {
-  int64_t wanted = tndb_config_number(db->config, TNDB_ISOLATION_LEVEL);
-  int32_t minimum = tndb_config_number(db->config, TNDB_ISOLATION_MINIMUM) == 0 ? TENANTDB_ISOLATION_ROUTING
-                                                                                : TENANTDB_ISOLATION_ROLE;
-  /* Who only opens sessions need not create roles; belonging to the group says that an owner let him in. */
-  bool can_role = db->facts.create_role || row->is_member;
-  if (wanted == WANT_ROLE && !can_role) {
-    return tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_ISOLATION_TOO_LOW,
-                       "isolation.level is role, but user %s may not create roles: ALTER ROLE %s CREATEROLE",
-                       db->facts.user, db->facts.user);
-  }
-  db->level = wanted == WANT_ROUTING || !can_role ? TENANTDB_ISOLATION_ROUTING : TENANTDB_ISOLATION_ROLE;
-  if (db->level < minimum) {
-    return tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_ISOLATION_TOO_LOW,
-                       "isolation level %s is the most that %s, and isolation.minimum is %s%s%s",
-                       tenantdb_isolation_name(db->level),
-                       wanted == WANT_ROUTING ? "isolation.level asks for" : "the connected user can have",
-                       tenantdb_isolation_name(minimum),
-                       wanted == WANT_ROUTING ? "" : ": ALTER ROLE CREATEROLE for user ",
-                       wanted == WANT_ROUTING ? "" : db->facts.user);
-  }
-  return TENANTDB_OK;
+  int32_t wanted = (int32_t)tndb_config_number(db->config, TNDB_ISOLATION_LEVEL);
+  /* The choices of the minimum begin with routing. */
+  int32_t minimum = (int32_t)tndb_config_number(db->config, TNDB_ISOLATION_MINIMUM) + 1;
+  obstacle o = {TNDB_BUFFER_INIT, TNDB_BUFFER_INIT};
+  db->may_use_roles = db->facts.create_role || row->is_member;
+  db->level = wanted == WANT_AUTO ? choose(db) : wanted;
+  bool out_of_reach = is_out_of_reach(db, db->level, &o);
+  obstacle_free(&o);
+  return out_of_reach || db->level < minimum ? too_low(db, wanted, minimum, error) : TENANTDB_OK;
 }
 
-static void role_row(const tenantdb *db, tndb_table *table) {
-  tndb_auto_buffer reason = TNDB_BUFFER_INIT;
-  tndb_auto_buffer remedy = TNDB_BUFFER_INIT;
-  bool achieved = db->level >= TENANTDB_ISOLATION_ROLE;
+/* ---------------------------------------------------------------- telling */
+
+static const char *what_holds(int32_t level) {
+  static const char *const texts[] = {
+      "", "the search path of every transaction is the tenant's, and proved",
+      "every transaction runs as the tenant's role; the server refuses others' tables",
+      "and neither set_config() nor SQL hidden in a text leaves that role inside a statement",
+      "every tenant has a login role and connections of its own"};
+  return texts[level];
+}
+
+static void level_row(const tenantdb *db, int32_t level, tndb_table *table) {
+  int32_t wanted = (int32_t)tndb_config_number(db->config, TNDB_ISOLATION_LEVEL);
+  obstacle o = {TNDB_BUFFER_INIT, TNDB_BUFFER_INIT};
+  /* Level login does without the hardening, and so does not stand for it. */
+  bool achieved = db->level >= level && (level != TENANTDB_ISOLATION_HARDENED || db->hardening.n_open == 0);
   if (achieved) {
-    tndb_buffer_append(&reason,
-                       "every transaction runs as the tenant's role; the server refuses others' tables");
-  } else if (tndb_config_number(db->config, TNDB_ISOLATION_LEVEL) == WANT_ROUTING) {
-    tndb_buffer_append(&reason, "option isolation.level asks for routing");
-    tndb_buffer_append(&remedy, "set isolation.level to auto or role");
-  } else {
-    tndb_buffer_format(&reason, "user %s may not create roles", db->facts.user);
-    tndb_buffer_append(&remedy, "ALTER ROLE ");
-    tndb_quote_identifier(&remedy, db->facts.user);
-    tndb_buffer_append(&remedy, " CREATEROLE");
+    tndb_buffer_append(&o.reason, what_holds(level));
+  } else if (!is_out_of_reach(db, level, &o)) {
+    tndb_buffer_format(&o.reason, "option isolation.level asks for %s",
+                       wanted == WANT_AUTO ? "auto" : tenantdb_isolation_name(wanted));
+    tndb_buffer_format(&o.remedy, "set isolation.level to %s%s",
+                       level == TENANTDB_ISOLATION_LOGIN ? "" : "auto or ", tenantdb_isolation_name(level));
   }
-  const char *cells[] = {"role", achieved ? "yes" : "no", tndb_buffer_text(&reason),
-                         remedy.length ? tndb_buffer_text(&remedy) : NULL};
+  const char *cells[] = {tenantdb_isolation_name(level), achieved ? "yes" : "no", tndb_buffer_text(&o.reason),
+                         o.remedy.length ? tndb_buffer_text(&o.remedy) : NULL};
   tndb_table_row(table, cells);
+  obstacle_free(&o);
 }
 
 tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result **reasons,
                                    tenantdb_error **error) {
   static const char *const columns[] = {"level", "achieved", "reason", "remedy"};
-  static const char *const routing[] = {
-      "routing", "yes", "the search path of every transaction is the tenant's, and proved", NULL};
   tndb_error_reset(error);
   if (level) {
     *level = 0;
@@ -77,8 +175,9 @@ tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result
   }
   if (reasons) {
     tndb_table *table = tndb_table_new(columns, 4);
-    tndb_table_row(table, routing);
-    role_row(db, table);
+    for (int32_t i = TENANTDB_ISOLATION_ROUTING; i <= TENANTDB_ISOLATION_LOGIN; i++) {
+      level_row(db, i, table);
+    }
     status = tndb_table_finish(table, reasons, error);
   }
   if (!status && level) {

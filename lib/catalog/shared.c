@@ -285,7 +285,7 @@ static void send_grants(tndb_work *work, const tndb_relation *relation, const ch
       (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
     }
   }
-  work->conn->send_failed = work->conn->send_failed || sql.failed;
+  tndb_work_fail_if(work, sql.failed);
 }
 
 static void send_schema_grants(tndb_work *work, const char *group, bool sequences) {
@@ -300,17 +300,69 @@ static void send_schema_grants(tndb_work *work, const char *group, bool sequence
       (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
     }
   }
-  work->conn->send_failed = work->conn->send_failed || sql.failed;
+  tndb_work_fail_if(work, sql.failed);
+}
+
+/* The functions that shared bases declare. */
+static bool next_function(const tenantdb_registry *registry, size_t *base, size_t *item, const char **name) {
+  for (; *base < registry->n_bases; (*base)++, *item = 0) {
+    const tenantdb_base *b = registry->bases[*base];
+    while (b->kind == TENANTDB_BASE_SHARED && *item < b->n_items) {
+      const tndb_item *i = &b->items[(*item)++];
+      if (i->kind == TNDB_DDL_FUNCTION && i->name) {
+        *name = i->name;
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/* Where PUBLIC does not get the right to new functions, tenants need it by their group. */
+static tenantdb_status grant_functions(tndb_work *work, const char *group, tenantdb_error **error) {
+  static const char statements_sql[] =
+      "SELECT pg_catalog.format('GRANT EXECUTE ON ROUTINE %I.%I(%s) TO %I', n.nspname, p.proname,"
+      " pg_catalog.oidvectortypes(p.proargtypes), $3::text) FROM pg_catalog.pg_proc p"
+      " JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = $1 AND p.proname = ANY "
+      "($2::text[]) AND pg_catalog.pg_has_role(p.proowner, 'USAGE')";
+  tndb_auto_text_array names = TNDB_TEXT_ARRAY_INIT;
+  const char *name;
+  size_t base = 0, item = 0;
+  while (next_function(work->db->registry, &base, &item, &name)) {
+    tndb_text_array_add(&names, name);
+  }
+  const char *values[] = {tndb_database_shared_schema(work->db), NULL, group};
+  if (names.count == 0) {
+    return TENANTDB_OK;
+  }
+  values[1] = tndb_text_array_finish(&names);
+  PGresult *rows;
+  tenantdb_status status =
+      values[1] ? tndb_work_query(work, statements_sql, 3, values, &rows, error) : tndb_no_memory(error);
+  if (status) {
+    return status;
+  }
+  for (int i = 0; i < PQntuples(rows); i++) {
+    (void)tndb_work_send(work, PQgetvalue(rows, i, 0), 0, NULL);
+  }
+  PQclear(rows);
+  return TENANTDB_OK;
 }
 
 /* The fingerprint of all grants together. */
-static void hash_grants(const tndb_relation *relations, size_t count, char hex[TNDB_SHA256_HEX]) {
+static void hash_grants(const tenantdb_registry *registry, const tndb_relation *relations, size_t count,
+                        char hex[TNDB_SHA256_HEX]) {
   tndb_sha256 hash;
   unsigned char digest[TNDB_SHA256_BYTES];
   tndb_sha256_start(&hash);
   for (size_t i = 0; i < count; i++) {
     tndb_sha256_add(&hash, relations[i].name, strlen(relations[i].name) + 1);
     tndb_sha256_add(&hash, relations[i].privileges, strlen(relations[i].privileges) + 1);
+  }
+  const char *name;
+  size_t base = 0, item = 0;
+  while (next_function(registry, &base, &item, &name)) {
+    tndb_sha256_add(&hash, name, strlen(name) + 1);
   }
   tndb_sha256_finish(&hash, digest);
   tndb_sha256_hex(digest, sizeof digest, hex);
@@ -328,14 +380,18 @@ static tenantdb_status grant_all(tndb_work *work, const tndb_relation *relations
   }
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   char hash[TNDB_SHA256_HEX];
-  hash_grants(relations, count, hash);
+  tenantdb_status status = grant_functions(work, group, error);
+  if (status) {
+    return status;
+  }
+  hash_grants(work->db->registry, relations, count, hash);
   const char *value = hash;
   tndb_buffer_format(&sql, "UPDATE %scatalog SET grants_hash = $1", work->db->catalog);
   if (sql.failed) {
     return tndb_no_memory(error);
   }
   (void)tndb_work_send(work, tndb_buffer_text(&sql), 1, &value);
-  tenantdb_status status = tndb_work_sync(work, error);
+  status = tndb_work_sync(work, error);
   if (status) {
     tndb_error_prefix(error, "granting the shared tables to tenants");
   }
@@ -354,7 +410,7 @@ tenantdb_status tndb_shared_grant(tndb_work *work, const tndb_catalog_row *row, 
   }
   (void)tndb_registry_relations(registry, TENANTDB_BASE_SHARED, relations, count);
   char hash[TNDB_SHA256_HEX];
-  hash_grants(relations, count, hash);
+  hash_grants(registry, relations, count, hash);
   tenantdb_status status = strcmp(hash, row->grants_hash) == 0
                                ? TENANTDB_OK
                                : grant_all(work, relations, count, row->group_role, error);

@@ -77,7 +77,8 @@ tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row
     return tndb_no_memory(error);
   }
   if (!tndb_uuid_parse(PQgetvalue(rows, row, 0), tenant->id) || !tenant->state ||
-      !tndb_number_parse(PQgetvalue(rows, row, 6), &tenant->generation)) {
+      !tndb_number_parse(PQgetvalue(rows, row, 6), &tenant->generation) ||
+      !tndb_number_parse(PQgetvalue(rows, row, 10), &tenant->version)) {
     tenantdb_tenant_free(tenant);
     return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL,
                        "the catalog's row of a tenant cannot be read");
@@ -120,7 +121,7 @@ tenantdb_status tndb_tenant_read(tenantdb *db, tndb_conn *conn, const char *tena
   if (!build_query(db, tenant, lock, &sql)) {
     return tndb_no_memory(error);
   }
-  tndb_values values = {1, &tenant, NULL, NULL};
+  tndb_values values = {1, &tenant, NULL, NULL, NULL};
   PGresult *rows;
   tenantdb_status status =
       tndb_exchange_single(conn, tndb_buffer_text(&sql), &values, deadline, &rows, error);

@@ -18,6 +18,7 @@ struct tenantdb_tenant {
   char *role;
   int32_t state;
   int64_t generation;
+  int64_t version; /* of its schema */
   char *created_at;
   char *purge_after;
   char *properties;
@@ -29,8 +30,7 @@ struct tenantdb_tenant {
   "t.id, t.slug, t.name, t.schema_name, t.role_name, t.state, t.generation,"                  \
   " pg_catalog.to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"'),"  \
   " pg_catalog.to_char(t.purge_after AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')," \
-  " t.properties"
-
+  " t.properties, t.version"
 tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row, tenantdb_tenant **tenant,
                                      tenantdb_error **error);
 /* Hold it once more; tenantdb_tenant_free() lets go. */

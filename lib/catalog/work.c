@@ -39,7 +39,7 @@ static void queue_beginning(tndb_work *work) {
   tndb_buffer_clear(&text);
   tndb_buffer_format(&text, "SELECT pg_catalog.pg_advisory_xact_lock(" LOCK_CLASS ", %d)", work->lock_key);
   (void)tndb_exchange_send(work->conn, tndb_buffer_text(&text), NULL);
-  work->conn->send_failed = work->conn->send_failed || text.failed;
+  tndb_work_fail_if(work, text.failed);
   tndb_buffer_free(&text);
   work->begun = true;
 }
@@ -62,14 +62,27 @@ tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_
   return status;
 }
 
-size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values) {
+void tndb_work_fail_if(tndb_work *work, bool failed) {
+  work->failed = work->failed || failed;
+}
+
+/* Whatever is queued from here on belongs to an exchange that is not over, and fails when the work has. */
+static void open_exchange(tndb_work *work) {
   if (work->conn->synced) {
-    tndb_exchange_begin(work->conn); /* the last exchange is over; its results have been looked at */
+    tndb_exchange_begin(work->conn); /* the results of the last one have been looked at */
   }
+  work->conn->send_failed = work->conn->send_failed || work->failed;
+}
+
+size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values) {
+  open_exchange(work);
   return tndb_exchange_send_text(work->conn, sql, count, values);
 }
 
 tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error) {
+  if (work->failed) {
+    open_exchange(work);
+  }
   if (work->conn->synced) {
     return TENANTDB_OK; /* nothing was queued since the last time */
   }
@@ -100,7 +113,7 @@ void tndb_work_record(tndb_work *work, const tndb_record *record) {
   const char *values[] = {work->operation, record->tenant_id, record->action, record->key,
                           record->hash,    record->from,      record->to,     record->detail};
   if (sql.failed) {
-    work->conn->send_failed = true;
+    tndb_work_fail_if(work, true);
     return;
   }
   (void)tndb_work_send(work, tndb_buffer_text(&sql), 8, values);
@@ -111,32 +124,65 @@ void tndb_work_record(tndb_work *work, const tndb_record *record) {
 
 typedef enum outcome { NOT_YET, COMMITTED, NOT_COMMITTED } outcome;
 
-/* One look from a new connection. NOT_YET while the lock is held or no connection is to be had. */
+/*
+ * Even with the lock, "not there" proves nothing about what is still on its way
+ * to the server: a network that was stuck may deliver all of it later. So whoever
+ * does not find the record writes one in its place, of kind abandoned. Its key
+ * is what the late transaction would have to insert, and fails on.
+ */
+static outcome ask_or_abandon(const tndb_work *work, tndb_conn *conn, bool locked, tndb_deadline deadline) {
+  tndb_auto_buffer find = TNDB_BUFFER_INIT;
+  tndb_auto_buffer abandon = TNDB_BUFFER_INIT;
+  const char *id = work->operation;
+  tndb_buffer_format(&find, "SELECT kind FROM %soperations WHERE id = $1", work->db->catalog);
+  tndb_buffer_format(&abandon,
+                     "INSERT INTO %soperations (id, tenant_id, kind, state, finished_at)"
+                     " VALUES ($1, $1, 'abandoned', 'done', now()) ON CONFLICT (id) DO NOTHING",
+                     work->db->catalog);
+  if (find.failed || abandon.failed) {
+    return NOT_YET;
+  }
+  tndb_exchange_begin(conn);
+  if (locked) {
+    (void)tndb_exchange_send_text(conn, tndb_buffer_text(&abandon), 1, &id);
+  }
+  size_t there = tndb_exchange_send_text(conn, tndb_buffer_text(&find), 1, &id);
+  size_t commit = tndb_exchange_send(conn, "COMMIT", NULL);
+  if (tndb_exchange_finish(conn, deadline, NULL) || !tndb_exchange_committed(conn, commit)) {
+    return NOT_YET;
+  }
+  const PGresult *row = tndb_exchange_result(conn, there);
+  return PQntuples(row) != 1                               ? NOT_YET
+         : strcmp(PQgetvalue(row, 0, 0), "abandoned") == 0 ? NOT_COMMITTED
+                                                           : COMMITTED;
+}
+
+/* One look on a new connection. NOT_YET while the lock is held and there is no record. */
+static outcome look_on(const tndb_work *work, tndb_conn *conn, tndb_deadline deadline) {
+  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&lock, "SELECT pg_catalog.pg_try_advisory_xact_lock(" LOCK_CLASS ", %d)",
+                     work->lock_key);
+  if (lock.failed) {
+    return NOT_YET;
+  }
+  tndb_exchange_begin(conn);
+  (void)tndb_exchange_send(conn, "BEGIN", NULL);
+  size_t locked = tndb_exchange_send(conn, tndb_buffer_text(&lock), NULL);
+  if (tndb_exchange_finish(conn, deadline, NULL) || tndb_exchange_check(conn, NULL)) {
+    return NOT_YET;
+  }
+  bool mine = PQgetvalue(tndb_exchange_result(conn, locked), 0, 0)[0] == 't';
+  return ask_or_abandon(work, conn, mine, deadline);
+}
+
 static outcome look(const tndb_work *work, tndb_deadline deadline) {
   tndb_conn *conn;
   if (tndb_pool_lease(work->db->pool, deadline, &conn, NULL)) {
     return NOT_YET;
   }
-  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
-  tndb_auto_buffer find = TNDB_BUFFER_INIT;
-  tndb_buffer_format(&lock, "SELECT pg_catalog.pg_try_advisory_xact_lock(" LOCK_CLASS ", %d)",
-                     work->lock_key);
-  tndb_buffer_format(&find, "SELECT 1 FROM %soperations WHERE id = $1", work->db->catalog);
-  outcome found = NOT_YET;
-  if (!lock.failed && !find.failed) {
-    const char *id = work->operation;
-    tndb_exchange_begin(conn);
-    (void)tndb_exchange_send(conn, "BEGIN", NULL);
-    size_t locked = tndb_exchange_send(conn, tndb_buffer_text(&lock), NULL);
-    size_t there = tndb_exchange_send_text(conn, tndb_buffer_text(&find), 1, &id);
-    (void)tndb_exchange_send(conn, "COMMIT", NULL);
-    if (!tndb_exchange_finish(conn, deadline, NULL) && !tndb_exchange_check(conn, NULL)) {
-      bool mine = PQgetvalue(tndb_exchange_result(conn, locked), 0, 0)[0] == 't';
-      bool done = PQntuples(tndb_exchange_result(conn, there)) == 1;
-      found = done ? COMMITTED : mine ? NOT_COMMITTED : NOT_YET;
-    } else if (!conn->dead) {
-      (void)tndb_exchange_rollback(conn, deadline, NULL);
-    }
+  outcome found = look_on(work, conn, deadline);
+  if (!conn->dead && !tndb_conn_is_idle(conn)) {
+    (void)tndb_exchange_rollback(conn, deadline, NULL);
   }
   tndb_pool_release(work->db->pool, conn);
   return found;

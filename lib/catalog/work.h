@@ -6,7 +6,8 @@
  * the record of an operation written in the same transaction. When the
  * connection dies while COMMIT is under way, the outcome is found out on a
  * new connection: first the same lock is obtained, since without it the old
- * back end may still be committing, then the record is looked for.
+ * back end may still be committing, then the record is looked for, and when it
+ * is not there its place is taken, so that it cannot come later.
  */
 #ifndef TNDB_CATALOG_WORK_H
 #define TNDB_CATALOG_WORK_H
@@ -23,6 +24,7 @@ typedef struct tndb_work {
   char operation[TNDB_UUID_TEXT];
   bool begun;    /* a transaction is open, or queued */
   bool recorded; /* the operation's record is part of the transaction */
+  bool failed;   /* a statement could not be made: nothing more is sent */
 } tndb_work;
 
 /*
@@ -34,6 +36,12 @@ tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_
                                 tenantdb_error **error);
 /* Queue a statement. Returns its place in the exchange. */
 size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values);
+/*
+ * A statement could not be made, because memory ran out: the rest of the work
+ * must not be done without it. What is queued is not sent, and the next sync,
+ * query or commit says so.
+ */
+void tndb_work_fail_if(tndb_work *work, bool failed);
 /* Send what is queued and wait; OK when every statement succeeded. Queueing may go on afterwards. */
 tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error);
 /* The same for one statement, with its result handed over. */

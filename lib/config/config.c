@@ -12,6 +12,7 @@ struct tenantdb_config {
   int64_t numbers[TNDB_N_OPTIONS];
   tenantdb_log_function log;
   void *log_user;
+  tndb_credentials credentials;
 };
 
 tenantdb_config *tenantdb_config_new(void) {
@@ -84,6 +85,18 @@ void tenantdb_config_log(tenantdb_config *config, tenantdb_log_function function
   }
 }
 
+void tenantdb_config_credentials(tenantdb_config *config, tenantdb_credentials_store store,
+                                 tenantdb_credentials_fetch fetch, void *user) {
+  if (config) {
+    static const tndb_credentials nobody = {NULL, NULL, NULL};
+    config->credentials = store && fetch ? (tndb_credentials){store, fetch, user} : nobody;
+  }
+}
+
+const tndb_credentials *tndb_config_credentials(const tenantdb_config *config) {
+  return &config->credentials;
+}
+
 /* A value that may hold a password, without it: whether it was given at all is what can be told. */
 static const char *shown(const tndb_property *property, const char *value) {
   return property->type == TNDB_TYPE_SECRET && *value ? "(given)" : value;
@@ -145,6 +158,7 @@ tenantdb_status tndb_config_copy(const tenantdb_config *config, tenantdb_config 
   if (config) {
     made->log = config->log;
     made->log_user = config->log_user;
+    made->credentials = config->credentials;
   }
   *copy = made;
   return TENANTDB_OK;

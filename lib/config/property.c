@@ -26,10 +26,12 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
     {TNDB_EXTENSIONS_SCHEMA, "extensions.schema", TNDB_TYPE_OPTIONAL_IDENTIFIER, "", 0, 0, NULL,
      "A schema that stands in every tenant's search path behind his own, for the types and functions of "
      "extensions. Empty: none."},
-    {TNDB_ISOLATION_LEVEL, "isolation.level", TNDB_TYPE_CHOICE, "auto", 0, 0, "auto|routing|role",
-     "The isolation level. auto: role where the connected user may create roles, else routing."},
-    {TNDB_ISOLATION_MINIMUM, "isolation.minimum", TNDB_TYPE_CHOICE, "routing", 0, 0, "routing|role",
-     "tenantdb_open() refuses when only a lower level can be had."},
+    {TNDB_ISOLATION_LEVEL, "isolation.level", TNDB_TYPE_CHOICE, "auto", 0, 0,
+     "auto|routing|role|hardened|login",
+     "The isolation level. auto: routing where the connected user may not create roles, else role, and "
+     "hardened when tenantdb_harden() was applied."},
+    {TNDB_ISOLATION_MINIMUM, "isolation.minimum", TNDB_TYPE_CHOICE, "routing", 0, 0,
+     "routing|role|hardened|login", "tenantdb_open() refuses when only a lower level can be had."},
     {TNDB_TENANT_SCHEMA_TEMPLATE, "tenant.schema_template", TNDB_TYPE_TEMPLATE, "tenant_{slug}_{hash}", 0, 0,
      NULL,
      "How a tenant's schema is named. {slug}: the slug in lower case with _ for -; {hash}: six hexadecimal "
@@ -55,6 +57,8 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How many statements of sessions a connection keeps prepared, the least recently used ones dropped "
      "first. "
      "Behind a pooler none are. 0: none."},
+    {TNDB_SESSION_RETRIES, "session.retries", TNDB_TYPE_NUMBER, "5", 0, 1000, NULL,
+     "How often tenantdb_session_transact() runs a transaction again that collided with another."},
     {TNDB_POOL_SIZE, "pool.size", TNDB_TYPE_NUMBER, "20", 1, 10000, NULL,
      "How many connections are kept when nobody uses them."},
     {TNDB_POOL_OVERFLOW, "pool.overflow", TNDB_TYPE_NUMBER, "30", 0, 10000, NULL,
@@ -69,6 +73,19 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How long a connection may have been idle before it is asked whether it is alive. 0: every time."},
     {TNDB_POOL_RECYCLE, "pool.recycle", TNDB_TYPE_DURATION, "1h", 0, 365 * DAY, NULL,
      "The age at which a connection is replaced. 0: never."},
+    {TNDB_ISOLATION_USERS, "isolation.users", TNDB_TYPE_TEXT, "", 0, 0, NULL,
+     "Roles, separated by commas, that tenantdb_harden() leaves the right to set_config() and to trusted "
+     "languages, besides the connected user and the users who belong to the group of tenants' roles."},
+    {TNDB_LOGIN_PASSWORDS, "login.passwords", TNDB_TYPE_CHOICE, "functions", 0, 0, "functions|caller|none",
+     "Who keeps the passwords of tenants' login roles at level login. functions: those given to "
+     "tenantdb_config_credentials(). caller: tenantdb_tenant_set_password() sets one and "
+     "tenantdb_tenant_use_password() names it in each process. none: the server asks tenants for none."},
+    {TNDB_LOGIN_POOL_SIZE, "login.pool_size", TNDB_TYPE_NUMBER, "4", 1, 10000, NULL,
+     "How many connections one tenant may have at level login."},
+    {TNDB_LOGIN_POOL_TOTAL, "login.pool_total", TNDB_TYPE_NUMBER, "50", 1, 10000, NULL,
+     "How many connections all tenants together may have at level login."},
+    {TNDB_LOGIN_IDLE, "login.idle", TNDB_TYPE_DURATION, "1min", 0, DAY, NULL,
+     "How long a tenant's connection is kept when nobody uses it. 0: it is closed at once."},
 };
 
 const tndb_property *tndb_property_of(tndb_option option) {

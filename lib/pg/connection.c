@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "pg/exchange.h"
 #include "pg/failure.h"
 #include "pg/prepared.h"
 #include "pg/wait.h"
@@ -101,10 +102,65 @@ tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **out, t
     tndb_conn_close(conn);
     return status;
   }
+  conn->cancel = PQgetCancel(conn->pg);
+  if (!conn->cancel) {
+    tndb_conn_close(conn);
+    return tndb_no_memory(error);
+  }
   conn->opened_ms = tndb_clock_ms();
   conn->idle_since_ms = conn->opened_ms;
   *out = conn;
   return TENANTDB_OK;
+}
+
+static tenantdb_status check_adoptable(PGconn *pg, tenantdb_error **error) {
+  if (PQstatus(pg) != CONNECTION_OK) {
+    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                       "the connection to adopt is not connected");
+  }
+  if (PQtransactionStatus(pg) != PQTRANS_IDLE || PQpipelineStatus(pg) != PQ_PIPELINE_OFF) {
+    return tndb_origin(
+        error, TENANTDB_STATE, TENANTDB_REASON_IN_TRANSACTION,
+        "the connection to adopt is in a transaction, in a pipeline or has a command under way");
+  }
+  return check_parameters(pg, error);
+}
+
+tenantdb_status tndb_conn_adopt(const tenantdb_config *config, PGconn *pg, tndb_conn **out,
+                                tenantdb_error **error) {
+  *out = NULL;
+  tenantdb_status status = check_adoptable(pg, error);
+  tndb_conn *conn = status ? NULL : tndb_new(tndb_conn);
+  PGcancel *cancel = conn ? PQgetCancel(pg) : NULL;
+  if (status || !cancel) {
+    tndb_free(conn);
+    return status ? status : tndb_no_memory(error);
+  }
+  conn->config = config;
+  conn->pg = pg;
+  conn->cancel = cancel;
+  conn->adopted = true;
+  conn->was_blocking = !PQisnonblocking(pg);
+  conn->opened_ms = tndb_clock_ms();
+  if (PQsetnonblocking(pg, 1) != 0 || PQenterPipelineMode(pg) != 1) {
+    (void)tndb_conn_give_back(conn);
+    return tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_UNFIT,
+                       "the connection to adopt cannot be switched to pipeline mode");
+  }
+  *out = conn;
+  return TENANTDB_OK;
+}
+
+bool tndb_conn_give_back(tndb_conn *conn) {
+  bool clean = tndb_conn_is_idle(conn);
+  if (clean) {
+    tndb_exchange_begin(conn); /* lets go of the last results */
+  }
+  clean = PQexitPipelineMode(conn->pg) == 1 && clean;
+  clean = PQsetnonblocking(conn->pg, !conn->was_blocking) == 0 && clean;
+  conn->pg = NULL;
+  tndb_conn_close(conn);
+  return clean;
 }
 
 void tndb_conn_close(tndb_conn *conn) {
@@ -116,6 +172,7 @@ void tndb_conn_close(tndb_conn *conn) {
   }
   tndb_free(conn->results);
   tndb_prepared_free(conn);
+  PQfreeCancel(conn->cancel);
   PQfinish(conn->pg);
   tndb_free(conn);
 }
@@ -130,6 +187,13 @@ bool tndb_conn_is_stale(const tndb_conn *conn) {
 
 bool tndb_conn_is_idle(const tndb_conn *conn) {
   return !conn->dead && PQstatus(conn->pg) == CONNECTION_OK && PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+}
+
+bool tndb_conn_cancel_from_outside(tndb_conn *conn) {
+  char ignored[256];
+  conn->cancel_asked = true;
+  conn->tainted = true;
+  return PQcancel(conn->cancel, ignored, sizeof ignored) == 1;
 }
 
 #ifdef LIBPQ_HAS_ASYNC_CANCEL
@@ -156,11 +220,9 @@ void tndb_conn_cancel(tndb_conn *conn) {
   const char *address = PQhostaddr(conn->pg);
   bool local = (host && host[0] == '/') ||
                (address && (strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0));
-  PGcancel *cancel = local ? PQgetCancel(conn->pg) : NULL;
   char ignored[256];
-  if (cancel) {
-    (void)PQcancel(cancel, ignored, sizeof ignored);
-    PQfreeCancel(cancel);
+  if (local) {
+    (void)PQcancel(conn->cancel, ignored, sizeof ignored);
   }
 }
 #endif

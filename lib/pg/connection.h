@@ -12,6 +12,7 @@
 #define TNDB_PG_CONNECTION_H
 
 #include <libpq-fe.h>
+#include <stdatomic.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -29,12 +30,16 @@ typedef struct tndb_conn {
   bool synced;
   bool flushed;   /* all of the exchange has left, the closing Sync included */
   bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */
-  bool direct;    /* known to go straight to the server, with no pooler between */
+  bool adopted;   /* the PGconn is the caller's */
+  bool was_blocking;
+  bool direct; /* known to go straight to the server, with no pooler between */
   struct tndb_prepared *prepared;
-  bool silent; /* … and even the request to stop was not answered */
+  PGcancel *cancel; /* made when the connection was, so that any thread may use it */
+  bool silent;      /* … and even the request to stop was not answered */
   bool dead;
-  bool tainted;       /* may carry state of a session's own SQL: close rather than hand on */
-  bool copy_answered; /* a statement turned out to be COPY, which a pipeline cannot do */
+  atomic_bool cancel_asked; /* somebody asked from outside for the call under way to be cancelled */
+  atomic_bool tainted;      /* may carry state of a session's own SQL: close rather than hand on */
+  bool copy_answered;       /* a statement turned out to be COPY, which a pipeline cannot do */
   int64_t opened_ms;
   int64_t idle_since_ms;
   int64_t answered_ms; /* when the last exchange ended well */
@@ -44,6 +49,13 @@ typedef struct tndb_conn {
 tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **conn, tenantdb_error **error);
 void tndb_conn_close(tndb_conn *conn);
 /*
+ * Use a connection of the caller's. tndb_conn_close() then leaves it open, out
+ * of the pipeline and as blocking as it was; false tells that it is in doubt.
+ */
+tenantdb_status tndb_conn_adopt(const tenantdb_config *config, PGconn *pg, tndb_conn **conn,
+                                tenantdb_error **error);
+bool tndb_conn_give_back(tndb_conn *conn);
+/*
  * Whether an idle connection's socket has something to say: then it has been
  * closed by the other side. Not asked within milliseconds of an answer.
  */
@@ -52,6 +64,12 @@ bool tndb_conn_is_stale(const tndb_conn *conn);
 bool tndb_conn_is_idle(const tndb_conn *conn);
 /* Whether the server's version can be worked with. */
 tenantdb_status tndb_conn_check_version(int version, tenantdb_error **error);
+/*
+ * For another thread than the one that uses the connection, which must not be
+ * closed meanwhile. The connection is not handed on afterwards: the request
+ * could arrive when it does somebody else's work.
+ */
+bool tndb_conn_cancel_from_outside(tndb_conn *conn);
 /* Ask the server to stop what the connection is doing, without waiting long. Best effort. */
 void tndb_conn_cancel(tndb_conn *conn);
 

@@ -61,17 +61,21 @@ static bool can_queue(tndb_conn *conn) {
   return !conn->send_failed;
 }
 
-static const tndb_values no_values = {0, NULL, NULL, NULL};
+static const tndb_values no_values = {0, NULL, NULL, NULL, NULL};
 
 size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values) {
   const tndb_values *with = values ? values : &no_values;
-  return can_queue(conn) ? queued(conn, PQsendQueryParams(conn->pg, sql, with->count, NULL, with->values,
-                                                          with->lengths, with->formats, 0))
+  return can_queue(conn) ? queued(conn, PQsendQueryParams(conn->pg, sql, with->count, with->types,
+                                                          with->values, with->lengths, with->formats, 0))
                          : TNDB_NONE;
 }
 
-size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql) {
-  return can_queue(conn) ? queued(conn, PQsendPrepare(conn->pg, name, sql, 0, NULL)) : TNDB_NONE;
+size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql,
+                                const tndb_values *values) {
+  bool typed = values && values->types;
+  return can_queue(conn) ? queued(conn, PQsendPrepare(conn->pg, name, sql, typed ? values->count : 0,
+                                                      typed ? values->types : NULL))
+                         : TNDB_NONE;
 }
 
 size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_values *values) {
@@ -82,7 +86,7 @@ size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_va
 }
 
 size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values) {
-  tndb_values with = {count, values, NULL, NULL};
+  tndb_values with = {count, values, NULL, NULL, NULL};
   return tndb_exchange_send(conn, sql, &with);
 }
 

@@ -22,6 +22,7 @@ typedef struct tndb_values {
   const char *const *values;
   const int *lengths;
   const int *formats;
+  const uint32_t *types; /* the OIDs of their types, 0 for the server to find out; NULL for all of them */
 } tndb_values;
 
 #define TNDB_NONE ((size_t)-1)
@@ -30,7 +31,8 @@ void tndb_exchange_begin(tndb_conn *conn);
 /* Queue one statement; returns its place. Mistakes are kept until the end. */
 size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values);
 /* Queue preparing a statement under a name, and running one that was prepared (pg/prepared.h decides). */
-size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql);
+size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql,
+                                const tndb_values *values);
 size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_values *values);
 /* As send, with text values given one by one. */
 size_t tndb_exchange_send_text(tndb_conn *conn, const char *sql, int32_t count, const char *const *values);

@@ -61,11 +61,16 @@ static struct tndb_prepared *cache_of(tndb_conn *conn) {
   return conn->prepared;
 }
 
-static const char *key_of(struct tndb_prepared *cache, const char *scope, const char *sql) {
+/* Scope, SQL, and the types that the values bring along: with others it is another statement. */
+static const char *key_of(struct tndb_prepared *cache, const char *scope, const char *sql,
+                          const tndb_values *values) {
   tndb_buffer_clear(&cache->key);
   tndb_buffer_append(&cache->key, scope);
   tndb_buffer_append_char(&cache->key, '\n');
   tndb_buffer_append(&cache->key, sql);
+  for (int32_t i = 0; values && values->types && i < values->count; i++) {
+    tndb_buffer_format(&cache->key, "\n%u", values->types[i]);
+  }
   return cache->key.failed ? NULL : tndb_buffer_text(&cache->key);
 }
 
@@ -101,7 +106,8 @@ static void evict(tndb_conn *conn, struct tndb_prepared *cache, size_t most) {
 
 /* ---------------------------------------------------------------- sending */
 
-static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e, const char *sql) {
+static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e, const char *sql,
+                          const tndb_values *values) {
   tndb_buffer *name = &cache->key;
   tndb_buffer_clear(name);
   tndb_buffer_format(name, "tndb%llu", (unsigned long long)++cache->made);
@@ -111,7 +117,7 @@ static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e
   for (size_t i = 0; i <= name->length; i++) {
     e->name[i] = name->data[i];
   }
-  e->parse_place = tndb_exchange_send_parse(conn, e->name, sql);
+  e->parse_place = tndb_exchange_send_parse(conn, e->name, sql, values);
   e->state = e->parse_place == TNDB_NONE ? e->state : PENDING;
   cache->any_pending = cache->any_pending || e->state == PENDING;
   return e->parse_place;
@@ -137,7 +143,7 @@ static size_t send_by_key(tndb_conn *conn, struct tndb_prepared *cache, const ch
   }
   unlink_entry(cache, e);
   link_newest(cache, e);
-  if (e->state == SEEN && queue_parse(conn, cache, e, sql) == TNDB_NONE) {
+  if (e->state == SEEN && queue_parse(conn, cache, e, sql, values) == TNDB_NONE) {
     return tndb_exchange_send(conn, sql, values);
   }
   return tndb_exchange_send_named(conn, e->name, values);
@@ -145,7 +151,7 @@ static size_t send_by_key(tndb_conn *conn, struct tndb_prepared *cache, const ch
 
 size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values) {
   struct tndb_prepared *cache = cache_in_use(conn);
-  const char *key = cache ? key_of(cache, scope, sql) : NULL;
+  const char *key = cache ? key_of(cache, scope, sql, values) : NULL;
   return key ? send_by_key(conn, cache, key, sql, values) : tndb_exchange_send(conn, sql, values);
 }
 

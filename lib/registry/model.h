@@ -131,6 +131,7 @@ struct tenantdb_registry {
   tenantdb_base **bases;
   size_t n_bases;
   size_t n_tables;
+  int64_t version; /* of the tenants' schema */
   tenantdb_error *mistake;
 };
 

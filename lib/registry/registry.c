@@ -44,6 +44,20 @@ tenantdb_registry *tndb_registry_hold(tenantdb_registry *registry) {
   return registry;
 }
 
+void tenantdb_registry_version(tenantdb_registry *registry, int64_t version) {
+  if (!tndb_registry_valid(registry) || !tndb_registry_open_for(registry)) {
+    return;
+  }
+  if (version < 0) {
+    tenantdb_error *mistake = NULL;
+    (void)tndb_origin(&mistake, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_DECLARATION,
+                      "the registry's version %lld is negative", (long long)version);
+    tndb_registry_keep(registry, NULL, mistake);
+    return;
+  }
+  registry->version = version;
+}
+
 static void release_base(tenantdb_base *base) {
   for (size_t i = 0; i < base->n_items; i++) {
     tndb_item_clear(&base->items[i]);

@@ -21,6 +21,7 @@ static void start_exchange(tenantdb_session *session, tndb_stage stage) {
                          ? CLEAN_UP_MS
                          : session->timeout_ms;
   call->deadline = tndb_deadline_in(call->allowed_ms);
+  session->conn->cancel_asked = false;
   tndb_exchange_begin(session->conn);
 }
 
@@ -123,6 +124,20 @@ static bool is_stale_statement(const tenantdb_session *session, size_t failed) {
          code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
 }
 
+/*
+ * The server stopped the statement: because it was told the deadline, unless
+ * somebody asked to cancel it. PostgreSQL has one SQLSTATE for both.
+ */
+static void tell_timeout(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  bool late = session->scope.timeout && tndb_deadline_left(call->deadline) * 10 <= call->allowed_ms;
+  if (call->status == TENANTDB_CANCELLED && late && !session->conn->cancel_asked) {
+    call->status =
+        tndb_origin(&call->error, TENANTDB_TIMEOUT, TENANTDB_REASON_CALL_TIMEOUT,
+                    "the statement did not end within the deadline and was stopped; nothing of it was done");
+  }
+}
+
 /* The transaction must still be there: a procedure or a trick that ended it has ended the scope too. */
 static void follow_transaction(tenantdb_session *session) {
   tndb_call *call = &session->call;
@@ -155,6 +170,9 @@ static void succeeded(tenantdb_session *session) {
     tndb_traces_note(session->conn, call->items[i].sql,
                      tndb_exchange_result(session->conn, call->items[i].place));
   }
+  if (call->collect) {
+    call->collect(call->batch, session->conn);
+  }
   if (!call->commits) {
     follow_transaction(session);
   } else if (!tndb_exchange_committed(session->conn, call->commit)) {
@@ -169,6 +187,9 @@ static bool after_run(tenantdb_session *session) {
   tndb_call *call = &session->call;
   tndb_conn *conn = session->conn;
   if (conn->dead) {
+    if (call->collect) {
+      call->collect(call->batch, conn);
+    }
     died(session, call->commit != TNDB_NONE);
     return false;
   }
@@ -183,6 +204,9 @@ static bool after_run(tenantdb_session *session) {
     send_rollback(session, TNDB_CALL_RETRY);
     return true;
   }
+  if (call->collect) {
+    call->collect(call->batch, conn);
+  }
   if (failed == call->bind) {
     call->status = tndb_scope_refused(&session->scope, tndb_exchange_result(conn, failed), &call->error);
     if (call->status == TENANTDB_ISOLATION && session->tenant) {
@@ -191,6 +215,7 @@ static bool after_run(tenantdb_session *session) {
     }
   } else {
     call->status = tndb_exchange_check(conn, &call->error);
+    tell_timeout(session);
     add_hint(session);
   }
   if (call->begins && (call->commits || failed == call->bind)) {
@@ -259,6 +284,7 @@ static bool after_commit(tenantdb_session *session) {
     return false;
   }
   call->status = tndb_exchange_check(conn, &call->error);
+  tell_timeout(session);
   if (!call->status && !committed) {
     call->status = tndb_origin(&call->error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
                                "the transaction had failed and was rolled back instead of committed");
@@ -278,6 +304,10 @@ static bool after_rollback(tenantdb_session *session) {
   } else {
     call->status = tndb_exchange_check(session->conn, &call->error);
     session->state = TNDB_SESSION_IDLE;
+    if (!call->status && call->was_failed) {
+      call->status = tndb_origin(&call->error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
+                                 "the transaction had failed and was rolled back instead of committed");
+    }
     if (!tndb_conn_is_idle(session->conn)) {
       tndb_session_break(session);
     }
@@ -390,13 +420,9 @@ tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **err
     return TENANTDB_OK;
   }
   if (session->state == TNDB_SESSION_FAILED) {
+    session->call.was_failed = true;
     send_rollback(session, TNDB_CALL_ROLLBACK);
-    session->call.status = TENANTDB_OK;
-    (void)tndb_call_wait(session);
-    tenantdb_status status = tndb_call_outcome(session, error);
-    return status ? status
-                  : tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
-                                "the transaction had failed and was rolled back instead of committed");
+    return TENANTDB_OK;
   }
   tenantdb_status status = check_alive(session, error);
   if (status) {
@@ -422,9 +448,9 @@ tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **e
 
 tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
                                       PGresult **rows, tenantdb_error **error) {
-  static const tndb_values none = {0, NULL, NULL, NULL};
+  static const tndb_values none = {0, NULL, NULL, NULL, NULL};
   *rows = NULL;
-  session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE};
+  session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE, NULL};
   tenantdb_status status = tndb_call_run(session, &session->item, 1, false, error);
   if (status) {
     return status;

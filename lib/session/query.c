@@ -3,8 +3,8 @@
 #include "base/buffer.h"
 #include "pg/rows.h"
 #include "session/call.h"
+#include "session/values.h"
 #include "sql/classify.h"
-#include "statement/params.h"
 #include "statement/statement.h"
 
 #define MOST_VALUES 65535
@@ -55,8 +55,7 @@ static tenantdb_status run_with_params(tenantdb_session *session, const char *sq
   if (status) {
     return status;
   }
-  tndb_values values = {tndb_params_count(params), tndb_params_values(params), tndb_params_lengths(params),
-                        NULL};
+  tndb_values values = tndb_values_of(params);
   return run_statement(session, sql, &values, rows, error);
 }
 
@@ -92,7 +91,7 @@ tenantdb_status tenantdb_session_query_text(tenantdb_session *session, const cha
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "values is NULL");
   }
   if (!status) {
-    tndb_values with = {n_values, values, NULL, NULL};
+    tndb_values with = {n_values, values, NULL, NULL, NULL};
     status = run_statement(session, sql, &with, &rows, error);
   }
   return status ? status : hand_out(rows, result, error);

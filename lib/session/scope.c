@@ -44,7 +44,7 @@ size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn) {
     values[count++] = scope->timeout;
   }
   size_t which = (scope->role ? 2U : 0U) + (scope->timeout ? 1U : 0U);
-  tndb_values with = {count, values, NULL, NULL};
+  tndb_values with = {count, values, NULL, NULL, NULL};
   return tndb_prepared_send_fixed(conn, binds[which].key, binds[which].sql, &with);
 }
 
@@ -54,7 +54,7 @@ void tndb_scope_bound(tndb_conn *conn, size_t place) {
   if (answer && PQntuples(answer) == 1 &&
       tndb_number_parse(PQgetvalue(answer, 0, PQnfields(answer) - 1), &backend)) {
     /* A pooler makes up the number that the client is told. */
-    conn->direct = backend == PQbackendPID(conn->pg);
+    conn->direct = backend == PQbackendPID(conn->pg) && !conn->adopted;
   }
 }
 

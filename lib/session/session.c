@@ -4,36 +4,73 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
-#define MAGIC 0x73657373u /* "sess" */
-
-tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error) {
+#include "pg/copy.h"
+#include "session/values.h"
+tenantdb_status tndb_session_check_handle(const tenantdb_session *session, tenantdb_error **error) {
   if (!session) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "session is NULL");
   }
-  if (session->magic != MAGIC) {
+  if (session->magic != TNDB_SESSION_MAGIC) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_HANDLE,
                        "session is not an open session");
   }
-  tenantdb_status status = tndb_database_check(session->db, error);
+  return tndb_database_check(session->db, error);
+}
+
+tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error) {
+  tenantdb_status status = tndb_session_check_handle(session, error);
+  if (!status && (session->call.stage != TNDB_CALL_NONE || session->copying)) {
+    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_CALL_UNDER_WAY,
+                         "another call, stream or COPY of this session is under way: finish it first");
+  }
   if (!status && session->state == TNDB_SESSION_BROKEN) {
     status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_SESSION_BROKEN,
                          "the session's connection is gone: close the session and open another");
     tndb_error_set_retry(error, TENANTDB_RETRY_NEW_SESSION);
   }
-  if (!status && session->call.stage != TNDB_CALL_NONE) {
-    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_CALL_UNDER_WAY,
-                         "another call of this session is under way: finish it first");
-  }
   return status;
+}
+
+/* Take the connection from the session, so that no other thread cancels on it any more. */
+static tndb_conn *take_connection(tenantdb_session *session) {
+  tndb_mutex_lock(&session->cancel_mutex);
+  tndb_conn *conn = session->conn;
+  session->conn = NULL;
+  tndb_mutex_unlock(&session->cancel_mutex);
+  return conn;
+}
+
+/* Where the connection came from: the pool, or the caller. False: an adopted one is in doubt. */
+static bool give_back(tenantdb_session *session, tndb_conn *conn) {
+  if (conn && session->adopted) {
+    return tndb_conn_give_back(conn);
+  }
+  tndb_pool_release(session->db->pool, conn);
+  return true;
 }
 
 void tndb_session_break(tenantdb_session *session) {
   session->state = TNDB_SESSION_BROKEN;
-  if (session->conn) {
-    session->conn->dead = true;
-    tndb_pool_release(session->db->pool, session->conn);
-    session->conn = NULL;
+  tndb_conn *conn = take_connection(session);
+  if (conn) {
+    conn->dead = true;
+    (void)give_back(session, conn);
   }
+}
+
+tenantdb_status tenantdb_session_cancel(tenantdb_session *session, tenantdb_error **error) {
+  tndb_error_reset(error);
+  tenantdb_status status = tndb_session_check_handle(session, error);
+  if (status) {
+    return status;
+  }
+  tndb_mutex_lock(&session->cancel_mutex);
+  if (session->conn && !tndb_conn_cancel_from_outside(session->conn)) {
+    status = tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                         "the request to cancel could not be sent");
+  }
+  tndb_mutex_unlock(&session->cancel_mutex);
+  return status;
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -75,12 +112,51 @@ static const char *timeout_text(tenantdb_session *session) {
   return session->timeout_ms > 0 ? session->timeout_text : NULL;
 }
 
-static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name, tenantdb_error **error) {
+/*
+ * In a mixed fleet: new code waits for a tenant that is not migrated yet, or is
+ * told. What the cache says may be old, so it is the catalog that is asked.
+ */
+static tenantdb_status require_version(tenantdb_session *session, const tndb_session_settings *settings,
+                                       tndb_deadline deadline, tenantdb_error **error) {
+  tndb_deadline patience = tndb_clock_ms() + settings->wait_version_ms;
+  while (session->tenant->version < settings->min_version) {
+    tenantdb_tenant *fresh = NULL;
+    tenantdb_status status =
+        tndb_tenant_read(session->db, session->conn, session->tenant->id, false, deadline, &fresh, error);
+    if (status) {
+      return status;
+    }
+    tenantdb_tenant_free(session->tenant);
+    session->tenant = fresh;
+    int left = tndb_deadline_left(patience);
+    if (fresh->version < settings->min_version && left == 0) {
+      (void)tndb_origin(
+          error, TENANTDB_MIGRATION, TENANTDB_REASON_TENANT_BEHIND,
+          "tenant %s has its schema at version %lld and this session needs %lld: migrate it first",
+          fresh->slug, (long long)fresh->version, (long long)settings->min_version);
+      tndb_error_set_tenant(error, fresh->slug);
+      tndb_error_set_retry(error, TENANTDB_RETRY_LATER);
+      return TENANTDB_MIGRATION;
+    }
+    if (fresh->version < settings->min_version) {
+      tndb_clock_sleep_ms(left < 100 ? left : 100);
+    } else {
+      tndb_tenants_forget(session->db);
+    }
+  }
+  return TENANTDB_OK;
+}
+
+static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name,
+                                      const tndb_session_settings *settings, tenantdb_error **error) {
   tenantdb *db = session->db;
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
   tenantdb_status status = tndb_catalog_require(db, session->conn, deadline, error);
   if (!status) {
     status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
+  }
+  if (!status) {
+    status = require_version(session, settings, deadline, error);
   }
   if (!status) {
     status = tndb_session_require_active(session->tenant->slug, session->tenant->state, error);
@@ -117,29 +193,49 @@ static bool format_timeout(tenantdb_session *session) {
   return !text.failed;
 }
 
-/* `tenant` NULL: a shared session. */
-static tenantdb_status open_session(tenantdb *db, const char *tenant, const tenantdb_session_options *options,
-                                    tenantdb_session **out, tenantdb_error **error) {
-  tndb_session_settings settings;
-  tenantdb_status status = tndb_session_settings_read(db, options, &settings, error);
-  if (status) {
-    return status;
-  }
+static tenantdb_status new_session(tenantdb *db, const tndb_session_settings *settings,
+                                   tenantdb_session **out, tenantdb_error **error) {
   tenantdb_session *session = tndb_new(tenantdb_session);
-  if (!session) {
+  if (!session || !tndb_mutex_init(&session->cancel_mutex)) {
+    tndb_free(session);
     return tndb_no_memory(error);
   }
-  session->magic = MAGIC;
+  session->magic = TNDB_SESSION_MAGIC;
   session->db = tndb_database_hold(db);
-  session->timeout_ms = settings.timeout_ms;
-  session->read_only = settings.read_only;
+  session->timeout_ms = settings->timeout_ms;
+  session->read_only = settings->read_only;
   if (!format_timeout(session)) {
     tenantdb_session_close(session);
     return tndb_no_memory(error);
   }
-  status = tndb_pool_lease(db->pool, tndb_deadline_in(session->timeout_ms), &session->conn, error);
+  *out = session;
+  return TENANTDB_OK;
+}
+
+/* `tenant` NULL: a shared session. `conn` NULL: one from the pool, else an adopted one, taken in both
+ * outcomes. */
+tenantdb_status tndb_session_open_on(tenantdb *db, tndb_conn *conn, const char *tenant,
+                                     const tenantdb_session_options *options, tenantdb_session **out,
+                                     tenantdb_error **error) {
+  tndb_session_settings settings;
+  tenantdb_session *session = NULL;
+  tenantdb_status status = tndb_session_settings_read(db, options, &settings, error);
   if (!status) {
-    status = tenant ? bind_to_tenant(session, tenant, error) : bind_to_shared(session, error);
+    status = new_session(db, &settings, &session, error);
+  }
+  if (status) {
+    if (conn) {
+      (void)tndb_conn_give_back(conn);
+    }
+    return status;
+  }
+  session->conn = conn;
+  session->adopted = conn != NULL;
+  if (!conn) {
+    status = tndb_pool_lease(db->pool, tndb_deadline_in(session->timeout_ms), &session->conn, error);
+  }
+  if (!status) {
+    status = tenant ? bind_to_tenant(session, tenant, &settings, error) : bind_to_shared(session, error);
   }
   if (status) {
     tenantdb_session_close(session);
@@ -161,7 +257,7 @@ tenantdb_status tenantdb_session_open(tenantdb *db, const char *tenant,
                        session ? "tenant" : "session");
   }
   tenantdb_status status = tndb_database_check(db, error);
-  return status ? status : open_session(db, tenant, options, session, error);
+  return status ? status : tndb_session_open_on(db, NULL, tenant, options, session, error);
 }
 
 tenantdb_status tenantdb_session_open_shared(tenantdb *db, const tenantdb_session_options *options,
@@ -172,7 +268,7 @@ tenantdb_status tenantdb_session_open_shared(tenantdb *db, const tenantdb_sessio
   }
   *session = NULL;
   tenantdb_status status = tndb_database_check(db, error);
-  return status ? status : open_session(db, NULL, options, session, error);
+  return status ? status : tndb_session_open_on(db, NULL, NULL, options, session, error);
 }
 
 /* ---------------------------------------------------------------- closing */
@@ -186,20 +282,34 @@ const char *tenantdb_session_schema(const tenantdb_session *session) {
 }
 
 void tenantdb_session_close(tenantdb_session *session) {
-  if (!session || session->magic != MAGIC) {
-    return;
+  if (session && session->magic == TNDB_SESSION_MAGIC) {
+    (void)tndb_session_end(session);
   }
+}
+
+bool tndb_session_end(tenantdb_session *session) {
+  tndb_stream_orphan(session);
+  bool busy = session->call.stage != TNDB_CALL_NONE || session->copying;
+  tenantdb_error_free(session->call.error);
   session->magic = 0;
-  tndb_conn *conn = session->conn;
+  tndb_conn *conn = take_connection(session);
+  if (conn && busy) {
+    tndb_conn_cancel(conn); /* the server would go on with what nobody waits for */
+    conn->dead = true;
+  }
   if (conn && !conn->dead && !tndb_conn_is_idle(conn)) {
     tndb_deadline soon =
         tndb_deadline_in(tndb_config_number(session->db->config, TNDB_DATABASE_CONNECT_TIMEOUT));
     (void)tndb_exchange_rollback(conn, soon, NULL);
   }
-  tndb_pool_release(session->db->pool, conn);
+  bool clean = conn ? give_back(session, conn) : session->state != TNDB_SESSION_BROKEN;
+  tndb_copy_release(session->copy_row);
+  tndb_item_free(&session->item);
+  tndb_mutex_destroy(&session->cancel_mutex);
   tenantdb_tenant_free(session->tenant);
   tndb_free(session->path);
   tndb_free(session->begin_sql);
   tndb_database_release(session->db);
   tndb_free(session);
+  return clean;
 }

@@ -21,6 +21,7 @@ typedef struct tndb_call_item {
   const char *sql;
   tndb_values values;
   size_t place;
+  void *block; /* what a copy of our own consists of, or NULL */
 } tndb_call_item;
 
 typedef enum tndb_stage {
@@ -42,6 +43,9 @@ typedef struct tndb_call {
   bool begins;  /* BEGIN and the bind are part of the flush */
   bool commits; /* COMMIT is part of the flush */
   bool retried;
+  bool was_failed; /* the COMMIT of a failed transaction: a ROLLBACK that answers STATE */
+  void (*collect)(void *batch, tndb_conn *conn); /* takes the answers before anything else is sent */
+  void *batch;
   size_t bind; /* places in the exchange */
   size_t commit;
   size_t look;
@@ -51,6 +55,8 @@ typedef struct tndb_call {
   tenantdb_error *error;
 } tndb_call;
 
+#define TNDB_SESSION_MAGIC 0x73657373u /* "sess" */
+
 struct tenantdb_session {
   uint32_t magic;
   tenantdb *db;
@@ -59,24 +65,48 @@ struct tenantdb_session {
   tndb_session_state state;
   tndb_call call;
   tndb_call_item item;     /* of calls that run one statement */
+  tndb_step step;          /* what the call waits for, on an event loop */
+  tenantdb_result *stream; /* the stream that is open, or NULL */
+  int32_t copying;         /* 0, or which way a COPY goes */
+  char *copy_row;          /* the row last read */
+  bool copy_alone;         /* … in a transaction of its own */
+  tndb_mutex cancel_mutex; /* guards conn against being closed while another thread cancels */
   tenantdb_tenant *tenant; /* as it was known when the session was opened; NULL for a shared session */
   char *path;              /* a shared session's own */
   char timeout_text[24];
   int64_t timeout_ms;
   bool read_only;
+  bool adopted;    /* the connection is the caller's own */
   char *begin_sql; /* of the transaction begun */
 };
+
+/* Values of `copying`. */
+enum { TNDB_COPY_NONE, TNDB_COPY_IN, TNDB_COPY_OUT };
 
 /* Options as they are needed. */
 typedef struct tndb_session_settings {
   int64_t timeout_ms;
   bool read_only;
+  int64_t min_version;
+  int64_t wait_version_ms;
 } tndb_session_settings;
 tenantdb_status tndb_session_settings_read(const tenantdb *db, const tenantdb_session_options *options,
                                            tndb_session_settings *settings, tenantdb_error **error);
 
 /* Every public call on a session begins with this: NULL, foreign or freed, database closed, broken, busy. */
 tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error);
+/* The same for the calls that go on with what is under way. */
+tenantdb_status tndb_session_check_handle(const tenantdb_session *session, tenantdb_error **error);
+tenantdb_status tndb_session_require_transaction(const tenantdb_session *session, tenantdb_error **error);
+/* Open on a connection that is given, or on one of the pool when it is NULL; `tenant` NULL: a shared session.
+ */
+tenantdb_status tndb_session_open_on(tenantdb *db, tndb_conn *conn, const char *tenant,
+                                     const tenantdb_session_options *options, tenantdb_session **out,
+                                     tenantdb_error **error);
+/* Close; false when an adopted connection is in doubt. */
+bool tndb_session_end(tenantdb_session *session);
+/* The session is going away: a stream that is still open ends. */
+void tndb_stream_orphan(tenantdb_session *session);
 /* Give the session up: the connection is closed, later calls are refused. */
 void tndb_session_break(tenantdb_session *session);
 /* Raise UNAVAILABLE or NOT_FOUND for a tenant in any state but active. */

@@ -113,7 +113,7 @@ tenantdb_status tenantdb_session_begin(tenantdb_session *session, const char *mo
 
 /* ---------------------------------------------------------------- commit, rollback */
 
-static tenantdb_status require_transaction(const tenantdb_session *session, tenantdb_error **error) {
+tenantdb_status tndb_session_require_transaction(const tenantdb_session *session, tenantdb_error **error) {
   tenantdb_status status = tndb_session_check(session, error);
   if (!status && session->state == TNDB_SESSION_IDLE) {
     status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_NO_TRANSACTION, "there is no transaction");
@@ -123,7 +123,7 @@ static tenantdb_status require_transaction(const tenantdb_session *session, tena
 
 tenantdb_status tenantdb_session_commit(tenantdb_session *session, tenantdb_error **error) {
   tndb_error_reset(error);
-  tenantdb_status status = require_transaction(session, error);
+  tenantdb_status status = tndb_session_require_transaction(session, error);
   if (status) {
     return status;
   }
@@ -137,7 +137,7 @@ tenantdb_status tenantdb_session_commit(tenantdb_session *session, tenantdb_erro
 
 tenantdb_status tenantdb_session_rollback(tenantdb_session *session, tenantdb_error **error) {
   tndb_error_reset(error);
-  tenantdb_status status = require_transaction(session, error);
+  tenantdb_status status = tndb_session_require_transaction(session, error);
   if (!status) {
     status = tndb_call_rollback(session, error);
   }
@@ -153,7 +153,7 @@ tenantdb_status tenantdb_session_rollback(tenantdb_session *session, tenantdb_er
 static tenantdb_status savepoint_command(tenantdb_session *session, const char *command, const char *name,
                                          tenantdb_error **error) {
   tndb_error_reset(error);
-  tenantdb_status status = require_transaction(session, error);
+  tenantdb_status status = tndb_session_require_transaction(session, error);
   if (!status && !name) {
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "name is NULL");
   }
@@ -184,8 +184,8 @@ tenantdb_status tenantdb_session_savepoint(tenantdb_session *session, const char
   return savepoint_command(session, "SAVEPOINT ", name, error);
 }
 
-tenantdb_status tenantdb_session_release(tenantdb_session *session, const char *name,
-                                         tenantdb_error **error) {
+tenantdb_status tenantdb_session_release_savepoint(tenantdb_session *session, const char *name,
+                                                   tenantdb_error **error) {
   return savepoint_command(session, "RELEASE SAVEPOINT ", name, error);
 }
 

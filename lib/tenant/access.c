@@ -8,7 +8,7 @@
 /* Queue "<before><name><between><name><after>"; a buffer that failed fails the exchange. */
 static size_t send_text(tndb_work *work, const tndb_buffer *sql) {
   if (sql->failed) {
-    work->conn->send_failed = true;
+    tndb_work_fail_if(work, true);
     return TNDB_NONE;
   }
   return tndb_work_send(work, tndb_buffer_text(sql), 0, NULL);
@@ -45,7 +45,7 @@ static void grant_relations(tndb_work *work, const char *schema, const char *rol
   tndb_relation *relations = tndb_alloc_array(count + 1, sizeof *relations);
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   if (!relations) {
-    work->conn->send_failed = true;
+    tndb_work_fail_if(work, true);
     return;
   }
   (void)tndb_registry_relations(registry, TENANTDB_BASE_TENANT, relations, count);
@@ -67,19 +67,36 @@ static void grant_relations(tndb_work *work, const char *schema, const char *rol
   }
 }
 
+void tndb_access_prepare(tndb_work *work, const char *schema, const char *role) {
+  static const char *const kinds[] = {" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ",
+                                      " GRANT USAGE, SELECT ON SEQUENCES TO ",
+                                      " GRANT EXECUTE ON FUNCTIONS TO "};
+  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    (void)send_names(work, "ALTER DEFAULT PRIVILEGES IN SCHEMA ", schema, kinds[i], role);
+  }
+}
+
+void tndb_access_finish(tndb_work *work, const char *schema, const char *role) {
+  (void)role;
+  if (tndb_registry_has_functions(work->db->registry, TENANTDB_BASE_TENANT)) {
+    /* They are everybody's when they are made, unless their maker's global default says otherwise. */
+    (void)send_names(work, "REVOKE ALL ON ALL ROUTINES IN SCHEMA ", schema, " FROM PUBLIC", NULL);
+  }
+}
+
 void tndb_access_grant(tndb_work *work, const char *schema, const char *role) {
   const tenantdb_registry *registry = work->db->registry;
-  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
+  tndb_access_prepare(work, schema, role);
   grant_relations(work, schema, role, false);
   grant_relations(work, schema, role, true);
   if (tndb_registry_has_serials(registry, TENANTDB_BASE_TENANT)) {
     (void)send_names(work, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ", schema, " TO ", role);
   }
   if (tndb_registry_has_functions(registry, TENANTDB_BASE_TENANT)) {
-    /* Functions are everybody's when they are made; default privileges by schema cannot change that. */
-    (void)send_names(work, "REVOKE ALL ON ALL ROUTINES IN SCHEMA ", schema, " FROM PUBLIC", NULL);
     (void)send_names(work, "GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ", schema, " TO ", role);
   }
+  tndb_access_finish(work, schema, role);
 }
 
 void tndb_access_open(tndb_work *work, const char *schema, const char *role) {

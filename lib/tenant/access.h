@@ -7,7 +7,14 @@
 
 /* Create the role, a member of the group; the connected user becomes a member of it. Returns the place. */
 size_t tndb_access_create_role(tndb_work *work, const char *role);
-/* Let the role use the schema and everything in it that the registry declares. */
+/*
+ * Let the role use a new, empty schema: what the connected user makes in it from
+ * now on, by provisioning or by a migration, is the role's to use when it is made.
+ */
+void tndb_access_prepare(tndb_work *work, const char *schema, const char *role);
+/* What is left to do when the registry's things have been made in it. */
+void tndb_access_finish(tndb_work *work, const char *schema, const char *role);
+/* Both at once, for a schema that has its tables already. */
 void tndb_access_grant(tndb_work *work, const char *schema, const char *role);
 /* Open or close the schema for the role, and its membership in the group. */
 void tndb_access_open(tndb_work *work, const char *schema, const char *role);

@@ -25,10 +25,11 @@ static size_t queue_tenant(tndb_work *work, const creation *new_tenant, tenantdb
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_buffer_format(
       &sql,
-      "WITH t AS (INSERT INTO %stenants (id, slug, name, schema_name, role_name, state, registry_hash,"
-      " properties) VALUES ($1, $2, $3, $4, $5, $6, $7, coalesce($8::jsonb, '{}')) RETURNING *)"
+      "WITH t AS (INSERT INTO %stenants (id, slug, name, schema_name, role_name, state, registry_hash, "
+      "version,"
+      " properties) VALUES ($1, $2, $3, $4, $5, $6, $7, %lld, coalesce($8::jsonb, '{}')) RETURNING *)"
       " SELECT " TNDB_TENANT_COLUMNS " FROM t",
-      work->db->catalog);
+      work->db->catalog, (long long)(new_tenant->active ? work->db->registry->version : 0));
   if (sql.failed) {
     (void)tndb_no_memory(error);
     return TNDB_NONE;
@@ -102,7 +103,7 @@ static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant 
   PGresult *rows = NULL;
   tenantdb_error *own = NULL;
   const char *key = new_tenant->spec.key;
-  tndb_values values = {1, &key, NULL, NULL};
+  tndb_values values = {1, &key, NULL, NULL, NULL};
   tndb_buffer_format(&sql, "SELECT tenant_id, request_hash FROM %soperations WHERE idempotency_key = $1",
                      db->catalog);
   if (sql.failed) {

@@ -93,12 +93,15 @@ tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work,
   if (status) {
     return status;
   }
+  if (*role) {
+    tndb_access_prepare(work, schema, role);
+  }
   for (size_t i = 0; i < provision->ddl.count; i++) {
     size_t place = tndb_work_send(work, provision->ddl.items[i].sql, 0, NULL);
     provision->first_ddl = i == 0 ? place : provision->first_ddl;
   }
   if (*role) {
-    tndb_access_grant(work, schema, role);
+    tndb_access_finish(work, schema, role);
   }
   return queue_verification(provision, work, error);
 }

@@ -7,10 +7,12 @@
 #include "base/memory.h"
 #include "sql/identifier.h"
 #include "tenant/access.h"
+#include "tenant/elsewhere.h"
 #include "tenant/provision.h"
 #include "tenant/transition.h"
 
 #define BATCH "100"
+#define MOST_LOST 3 /* connections, before a purge gives up */
 
 /* One owner's part of a purge. */
 typedef struct purge {
@@ -34,7 +36,7 @@ static size_t send_catalog(tndb_work *work, const char *before, const char *afte
   tndb_buffer_append(&sql, work->db->catalog);
   tndb_buffer_append(&sql, after);
   if (sql.failed) {
-    work->conn->send_failed = true;
+    tndb_work_fail_if(work, true);
     return TNDB_NONE;
   }
   return tndb_work_send(work, tndb_buffer_text(&sql), count, values);
@@ -58,7 +60,7 @@ static void queue_operation(tndb_work *work, const purge *job) {
   tndb_auto_buffer lease = TNDB_BUFFER_INIT;
   format_lease(&lease, job->db);
   const char *values[] = {job->operation, job->id, job->owner, tndb_buffer_text(&lease)};
-  work->conn->send_failed = work->conn->send_failed || lease.failed;
+  tndb_work_fail_if(work, lease.failed);
   (void)send_catalog(work, "INSERT INTO ",
                      "operations (id, tenant_id, kind, state, owner, lease_until)"
                      " VALUES ($1, $2, 'purge', 'running', $3, now() + $4::text::interval)",
@@ -94,7 +96,10 @@ static tenantdb_status can_shut(tndb_work *work, const tenantdb_tenant *tenant, 
 static tenantdb_status begin_purge(tndb_work *work, purge *job, const tenantdb_tenant *tenant,
                                    tenantdb_error **error) {
   bool shut = false;
-  tenantdb_status status = can_shut(work, tenant, &shut, error);
+  tenantdb_status status = tndb_elsewhere_check(work, tenant->role, error);
+  if (!status) {
+    status = can_shut(work, tenant, &shut, error);
+  }
   if (status) {
     return status;
   }
@@ -123,7 +128,7 @@ static tenantdb_status take_over(tndb_work *work, purge *job, tenantdb_error **e
   tndb_auto_buffer lease = TNDB_BUFFER_INIT;
   format_lease(&lease, job->db);
   const char *values[] = {job->id, job->owner, tndb_buffer_text(&lease)};
-  work->conn->send_failed = work->conn->send_failed || lease.failed;
+  tndb_work_fail_if(work, lease.failed);
   size_t place = send_catalog(work, "UPDATE ",
                               "operations SET owner = $2, lease_until = now() + $3::text::interval,"
                               " attempts = attempts + 1 WHERE tenant_id = $1 AND state = 'running'"
@@ -138,7 +143,11 @@ static tenantdb_status take_over(tndb_work *work, purge *job, tenantdb_error **e
     return held_by_other(job->id, error);
   }
   memcpy(job->operation, PQgetvalue(row, 0, 0), sizeof job->operation);
-  return tndb_work_commit(work, error);
+  status = tndb_work_commit(work, error);
+  /* Of the tenant nothing is in doubt, only whose the lease is: it runs out. */
+  return status == TENANTDB_UNKNOWN
+             ? tndb_error_fold(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST)
+             : status;
 }
 
 /* ---------------------------------------------------------------- a batch */
@@ -153,8 +162,11 @@ static const char marked_sql[] =
     "SELECT pg_catalog.obj_description(n.oid, 'pg_namespace') FROM pg_catalog.pg_namespace n WHERE n.nspname "
     "= $1";
 
-/* Begin a transaction and make sure that the operation is still ours. */
-static tenantdb_status start_step(tndb_work *work, const purge *job, tenantdb_error **error) {
+/*
+ * Begin a transaction and make sure that the operation is still ours. *done: it
+ * is, and it is over; only the answer to the last COMMIT had been lost.
+ */
+static tenantdb_status start_step(tndb_work *work, const purge *job, bool *done, tenantdb_error **error) {
   tndb_auto_buffer lock = TNDB_BUFFER_INIT;
   tndb_auto_buffer lease = TNDB_BUFFER_INIT;
   tndb_buffer_append(&lock, "tenant:");
@@ -173,9 +185,12 @@ static tenantdb_status start_step(tndb_work *work, const purge *job, tenantdb_er
                               "operations SET lease_until = now() + $3::text::interval"
                               " WHERE id = $1 AND owner = $2 AND state = 'running'",
                               3, values);
+  size_t over = send_catalog(work, "SELECT 1 FROM ",
+                             "operations WHERE id = $1 AND owner = $2 AND state = 'done'", 2, values);
   status = tndb_work_sync(work, error);
   if (!status && strcmp(PQcmdTuples(tndb_exchange_result(work->conn, place)), "1") != 0) {
-    status = held_by_other(job->id, error);
+    *done = PQntuples(tndb_exchange_result(work->conn, over)) == 1;
+    status = *done ? TENANTDB_OK : held_by_other(job->id, error);
   }
   return status;
 }
@@ -220,7 +235,7 @@ static tenantdb_status drop_tables(tndb_work *work, const purge *job, bool *more
     tndb_buffer_append_char(&sql, '.');
     tndb_buffer_append(&sql, PQgetvalue(rows, i, 0));
     tndb_buffer_append(&sql, " CASCADE");
-    work->conn->send_failed = work->conn->send_failed || sql.failed;
+    tndb_work_fail_if(work, sql.failed);
     (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
   }
   PQclear(rows);
@@ -245,7 +260,7 @@ static tenantdb_status finish(tndb_work *work, const purge *job, bool schema_the
     tndb_buffer_append(&sql, "DROP SCHEMA ");
     tndb_quote_identifier(&sql, job->schema);
     tndb_buffer_append(&sql, " CASCADE");
-    work->conn->send_failed = work->conn->send_failed || sql.failed;
+    tndb_work_fail_if(work, sql.failed);
     (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
   }
   if (role_there) {
@@ -264,18 +279,18 @@ static tenantdb_status finish(tndb_work *work, const purge *job, bool schema_the
   return tndb_work_commit(work, error);
 }
 
-/* One step. *done tells that it was the last. An unknown outcome is no harm: the next step looks again. */
+/* One step. *done tells that it was the last. */
 static tenantdb_status step(const purge *job, bool *done, tenantdb_error **error) {
   tndb_work work;
   bool there = false, more = false;
-  tenantdb_status status = start_step(&work, job, error);
-  if (!status) {
+  tenantdb_status status = start_step(&work, job, done, error);
+  if (!status && !*done) {
     status = check_mark(&work, job, &there, error);
   }
   if (!status && there) {
     status = drop_tables(&work, job, &more, error);
   }
-  if (!status && !more) {
+  if (!status && !more && !*done) {
     status = finish(&work, job, there, error);
     *done = status == TENANTDB_OK;
   }
@@ -283,11 +298,22 @@ static tenantdb_status step(const purge *job, bool *done, tenantdb_error **error
   return status;
 }
 
+/*
+ * A lost connection or an unknown outcome is no harm: the next step looks again
+ * at what is there. A server that stays away is not waited for.
+ */
 static tenantdb_status run(const purge *job, tenantdb_error **error) {
   bool done = false;
   tenantdb_status status = TENANTDB_OK;
-  while (!status && !done) {
-    status = step(job, &done, error);
+  for (int lost = 0; !status && !done;) {
+    tenantdb_error *own = NULL;
+    status = step(job, &done, &own);
+    if ((status == TENANTDB_CONNECTION || status == TENANTDB_UNKNOWN) && lost++ < MOST_LOST) {
+      tenantdb_error_free(own);
+      status = TENANTDB_OK;
+    } else if (status) {
+      (void)tndb_error_pass(error, own);
+    }
   }
   return status;
 }
@@ -297,7 +323,7 @@ static void release_lease(const purge *job) {
   tndb_conn *conn;
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   const char *values[] = {job->operation, job->owner};
-  tndb_values with = {2, values, NULL, NULL};
+  tndb_values with = {2, values, NULL, NULL, NULL};
   tndb_deadline soon = tndb_deadline_in(tndb_config_number(job->db->config, TNDB_OPERATION_LOCK_TIMEOUT));
   tndb_buffer_format(&sql,
                      "UPDATE %soperations SET lease_until = now() - interval '1 second'"
@@ -379,7 +405,10 @@ static tenantdb_status purge_tenant(tenantdb *db, const char *name, bool force, 
   }
   tenantdb_status status = prepare(db, name, force, only_deleting, &job, &done, error);
   if (!status && !done) {
-    status = run(&job, error);
+    status = tndb_elsewhere_clean(db, job.role, error);
+    if (!status) {
+      status = run(&job, error);
+    }
     if (status) {
       release_lease(&job);
       tndb_error_set_tenant(error, name);

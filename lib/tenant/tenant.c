@@ -45,6 +45,10 @@ int64_t tenantdb_tenant_generation(const tenantdb_tenant *tenant) {
   return tenant ? tenant->generation : 0;
 }
 
+int64_t tenantdb_tenant_version(const tenantdb_tenant *tenant) {
+  return tenant ? tenant->version : 0;
+}
+
 const char *tenantdb_tenant_created_at(const tenantdb_tenant *tenant) {
   return tenant ? tenant->created_at : "";
 }
@@ -120,7 +124,7 @@ static bool build_list(const tenantdb *db, tndb_buffer *sql) {
   tndb_buffer_format(
       sql,
       "SELECT t.id, t.slug, t.name, t.schema_name AS schema, t.role_name AS role, t.state, t.generation,"
-      " t.registry_hash,"
+      " t.version, t.registry_hash,"
       " pg_catalog.to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')"
       " AS created_at,"
       " pg_catalog.to_char(t.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')"
@@ -163,7 +167,7 @@ tenantdb_status tenantdb_tenant_list(tenantdb *db, const char *states, const cha
     return tndb_no_memory(error);
   }
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
-  tndb_values values = {4, cells, NULL, NULL};
+  tndb_values values = {4, cells, NULL, NULL, NULL};
   PGresult *rows = NULL;
   tndb_conn *conn;
   status = tndb_pool_lease(db->pool, deadline, &conn, error);

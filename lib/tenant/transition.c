@@ -63,7 +63,7 @@ size_t tndb_change_update(tndb_work *work, const tenantdb_tenant *tenant, const 
                      " RETURNING " TNDB_TENANT_COLUMNS,
                      work->db->catalog, set);
   if (sql.failed || generation.failed) {
-    work->conn->send_failed = true;
+    tndb_work_fail_if(work, true);
     return TNDB_NONE;
   }
   const char *values[] = {tenant->id, tndb_buffer_text(&generation), value};
@@ -216,12 +216,16 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
   if (status) {
     return status;
   }
-  size_t place = tndb_change_update(work, tenant, "state = 'active', registry_hash = $3", hash);
+  tndb_auto_buffer set = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&set, "state = 'active', registry_hash = $3, version = %lld",
+                     (long long)db->registry->version);
+  tndb_work_fail_if(work, set.failed);
+  size_t place = tndb_change_update(work, tenant, tndb_buffer_text(&set), hash);
   if (names_role) {
     tndb_auto_buffer sql = TNDB_BUFFER_INIT;
     const char *values[] = {tenant->id, role};
     tndb_buffer_format(&sql, "UPDATE %stenants SET role_name = $2 WHERE id = $1", db->catalog);
-    work->conn->send_failed = work->conn->send_failed || sql.failed;
+    tndb_work_fail_if(work, sql.failed);
     (void)tndb_work_send(work, tndb_buffer_text(&sql), 2, values);
     place = TNDB_NONE; /* the row above does not show the role: read it again */
   }
@@ -291,7 +295,7 @@ tenantdb_status tenantdb_tenant_rename(tenantdb *db, const char *name, const cha
     tndb_auto_buffer detail = TNDB_BUFFER_INIT;
     /* Slugs hold nothing that JSON would have to escape. */
     tndb_buffer_format(&detail, "{\"from\": \"%s\", \"to\": \"%s\"}", tenant->slug, slug);
-    work.conn->send_failed = work.conn->send_failed || detail.failed;
+    tndb_work_fail_if(&work, detail.failed);
     record(&work, tenant, "rename", tenant->state, tndb_buffer_text(&detail));
     status = tndb_change_commit(&work, tenant, place, result, &own);
     status = status ? explain_rename(slug, &own) : status;

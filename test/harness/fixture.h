@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "harness.h"
 
@@ -147,6 +148,54 @@ static inline const char *fixture_findings(tenantdb *db, const char *tenant) {
   }
   tenantdb_result_free(result);
   return all;
+}
+
+/* ---------------------------------------------------------------- sweeps */
+
+/* How long a program that tries many points may take: TENANTDB_TEST_BUDGET in seconds, else a few. */
+static inline int64_t fixture_budget_ms(void) {
+  const char *budget = getenv("TENANTDB_TEST_BUDGET");
+  const char *quick = getenv("TENANTDB_TEST_QUICK");
+  return budget && *budget ? strtoll(budget, NULL, 10) * 1000 : quick && *quick ? 3000 : 10000;
+}
+
+/* The clock that budgets are measured by. */
+static inline int64_t fixture_now_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/*
+ * Which of `total` points to try when one costs `cost_ms` and `share_ms` are
+ * there: every one, or every second … one. The last `tail` are always tried.
+ */
+static inline int64_t fixture_next(int64_t at, int64_t total, int64_t tail, int64_t cost_ms,
+                                   int64_t share_ms) {
+  int64_t stride = total * (cost_ms > 0 ? cost_ms : 1) / (share_ms > 0 ? share_ms : 1) + 1;
+  int64_t last = total - tail;
+  if (at >= last) {
+    return at + 1;
+  }
+  return at + stride < last ? at + stride : last;
+}
+
+/* A seed for random moments, printed so that a run can be repeated with TENANTDB_TEST_SEED. */
+static inline unsigned fixture_seed(void) {
+  const char *given = getenv("TENANTDB_TEST_SEED");
+  unsigned seed = given && *given ? (unsigned)strtoul(given, NULL, 10) : (unsigned)fixture_now_ms();
+  print_message("TENANTDB_TEST_SEED=%u\n", seed);
+  return seed;
+}
+
+static inline unsigned fixture_random(unsigned *seed, unsigned below) {
+  *seed = *seed * 1664525u + 1013904223u;
+  return (*seed >> 8) % below;
+}
+
+static inline void fixture_pause_us(int64_t microseconds) {
+  struct timespec time = {(time_t)(microseconds / 1000000), (long)(microseconds % 1000000) * 1000};
+  nanosleep(&time, NULL);
 }
 
 /*

@@ -97,11 +97,19 @@ static void test_batches(void **state) {
       "AS "
       "SELECT 1 AS i; CREATE TABLE %s.\"quo\"\"ted\" (i int)",
       schema, schema, schema, schema, schema, schema, schema, schema, schema, schema, schema, schema);
-  int64_t before =
-      harness_count(url, "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()");
-  (void)before;
+  harness_sql(
+      url,
+      "CREATE TABLE public.dropped (tx bigint, n bigint); CREATE FUNCTION public.note_drops() RETURNS "
+      "event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.dropped SELECT txid_current(), count(*) "
+      "FROM pg_event_trigger_dropped_objects() WHERE object_type = 'table'; END $$;"
+      "CREATE EVENT TRIGGER drops ON sql_drop EXECUTE FUNCTION public.note_drops()");
   harness_assert_ok(tenantdb_tenant_purge(db, "large", 1, &error), error);
   check_gone(tenant);
+  assert_int_equal(harness_count(url, "SELECT sum(n) FROM public.dropped"), 253);
+  assert_in_range(
+      harness_count(url, "SELECT max(n) FROM (SELECT sum(n) AS n FROM public.dropped GROUP BY tx) t"), 1,
+      100);
+  harness_sql(url, "DROP EVENT TRIGGER drops; DROP TABLE public.dropped");
   tenantdb_tenant_free(tenant);
 }
 

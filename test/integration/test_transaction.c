@@ -128,7 +128,7 @@ static void test_savepoint_revives(void **state) {
                          TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED, "failed earlier");
   harness_assert_ok(tenantdb_session_rollback_to(session, "here", &error), error);
   fixture_run(session, "INSERT INTO notes (body) VALUES ('three')");
-  harness_assert_ok(tenantdb_session_release(session, "here", &error), error);
+  harness_assert_ok(tenantdb_session_release_savepoint(session, "here", &error), error);
   harness_assert_ok(tenantdb_session_commit(session, &error), error);
   assert_string_equal(bodies(), "one,three");
 }
@@ -154,7 +154,7 @@ static void test_savepoint_names(void **state) {
     harness_assert_ok(tenantdb_session_savepoint(session, names[i], &error), error);
     fixture_run(session, "INSERT INTO notes (body) VALUES ('x')");
     harness_assert_ok(tenantdb_session_rollback_to(session, names[i], &error), error);
-    harness_assert_ok(tenantdb_session_release(session, names[i], &error), error);
+    harness_assert_ok(tenantdb_session_release_savepoint(session, names[i], &error), error);
   }
   char long_name[65];
   memset(long_name, 'n', 64);

@@ -159,8 +159,8 @@ static void typed_release(void *data) {
   released++;
 }
 
-static const tndb_result_source typed_source = {typed_value, typed_length, typed_name, typed_type,
-                                                typed_release};
+static const tndb_result_source typed_source = {typed_value, typed_length,  typed_name,
+                                                typed_type,  typed_release, NULL};
 
 static void test_json_types(void **state) {
   (void)state;

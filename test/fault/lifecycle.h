@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * The calls that change a tenant, with what must hold after each whatever
+ * happened to the connection: done exactly when OK was answered, and never half.
+ */
+#ifndef TNDB_FAULT_LIFECYCLE_H
+#define TNDB_FAULT_LIFECYCLE_H
+
+#include "fixture.h"
+
+typedef struct fault_call {
+  const char *name;
+  void (*prepare)(tenantdb *direct);
+  tenantdb_status (*act)(tenantdb *db, tenantdb_error **failure);
+  /* Whether it is done; `url` is the database without anything between. */
+  bool (*is_done)(const char *url);
+  /* Bring it to its end when it may stop half-way, and back to where it began. */
+  void (*restore)(tenantdb *direct, const char *url);
+} fault_call;
+
+static inline int64_t fault_tenants(const char *url, const char *condition) {
+  return harness_count(url, "SELECT count(*) FROM tenantdb.tenants WHERE slug = 'faulty' AND %s", condition);
+}
+
+static inline void fault_must(tenantdb_status status, tenantdb_error *failure) {
+  harness_check_ok(status, failure, "bringing the tenant back", __FILE__, __LINE__);
+}
+
+/* ---------------------------------------------------------------- create */
+
+static inline tenantdb_status fault_create(tenantdb *db, tenantdb_error **failure) {
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_status status = tenantdb_tenant_create(db, "faulty", NULL, &tenant, failure);
+  assert_int_equal(status == TENANTDB_OK, tenant != NULL);
+  tenantdb_tenant_free(tenant);
+  return status;
+}
+
+static inline bool fault_is_active(const char *url) {
+  return fault_tenants(url, "state = 'active'") == 1;
+}
+
+static inline void fault_remove(tenantdb *direct, const char *url) {
+  tenantdb_error *failure = NULL;
+  if (fault_tenants(url, "state <> 'deleted'") > 0) {
+    tenantdb_status status = tenantdb_tenant_purge(direct, "faulty", 1, &failure);
+    fault_must(status, failure);
+  }
+}
+
+/* ---------------------------------------------------------------- activate */
+
+static inline void fault_register(tenantdb *direct) {
+  tenantdb_error *failure = NULL;
+  tenantdb_status status = tenantdb_tenant_register(direct, "faulty", NULL, NULL, &failure);
+  fault_must(status, failure);
+}
+
+static inline tenantdb_status fault_activate(tenantdb *db, tenantdb_error **failure) {
+  return tenantdb_tenant_activate(db, "faulty", NULL, failure);
+}
+
+/* ---------------------------------------------------------------- suspend */
+
+static inline void fault_make(tenantdb *direct) {
+  tenantdb_tenant_free(fixture_tenant(direct, "faulty"));
+}
+
+static inline tenantdb_status fault_suspend(tenantdb *db, tenantdb_error **failure) {
+  return tenantdb_tenant_suspend(db, "faulty", NULL, failure);
+}
+
+static inline bool fault_is_suspended(const char *url) {
+  int64_t open = fault_tenants(url,
+                               "CASE WHEN to_regrole(quote_ident(role_name)) IS NULL OR "
+                               "to_regnamespace(quote_ident(schema_name)) IS NULL THEN false ELSE "
+                               "has_schema_privilege(role_name, schema_name, 'USAGE') END");
+  assert_int_equal(open, fault_tenants(url, "state = 'active'"));
+  return fault_tenants(url, "state = 'suspended'") == 1;
+}
+
+/* ---------------------------------------------------------------- purge */
+
+static inline tenantdb_status fault_purge(tenantdb *db, tenantdb_error **failure) {
+  return tenantdb_tenant_purge(db, "faulty", 1, failure);
+}
+
+static inline bool fault_is_purged(const char *url) {
+  return fault_tenants(url, "state <> 'deleted'") == 0;
+}
+
+/* A purge that stopped goes on when its lease has run out; reconcile does it. */
+static inline void fault_finish_purge(tenantdb *direct, const char *url) {
+  tenantdb_error *failure = NULL;
+  harness_sql(url,
+              "UPDATE tenantdb.operations SET lease_until = now() - interval '1 s' WHERE state = 'running'");
+  tenantdb_status status = tenantdb_reconcile(direct, NULL, &failure);
+  fault_must(status, failure);
+  fault_remove(direct, url);
+}
+
+static const fault_call fault_calls[] = {
+    {"create", NULL, fault_create, fault_is_active, fault_remove},
+    {"activate", fault_register, fault_activate, fault_is_active, fault_remove},
+    {"suspend", fault_make, fault_suspend, fault_is_suspended, fault_remove},
+    {"purge", fault_make, fault_purge, fault_is_purged, fault_finish_purge},
+};
+enum { FAULT_CALLS = sizeof fault_calls / sizeof fault_calls[0] };
+
+/*
+ * Wait until nothing is left of connections that were cut: their back ends may
+ * go on to the end of their statement.
+ */
+static inline void fault_wait_quiet(const char *url) {
+  for (int i = 0; i < 500; i++) {
+    if (harness_count(url,
+                      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> "
+                      "'idle' AND pid <> pg_backend_pid() AND application_name = 'tenantdb'") == 0) {
+      return;
+    }
+    fixture_pause_us(10000);
+  }
+  fail_msg("a back end goes on for more than five seconds");
+}
+
+#endif
