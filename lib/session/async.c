@@ -4,22 +4,10 @@
 #include "pg/rows.h"
 #include "session/call.h"
 #include "session/values.h"
-#include "statement/statement.h"
 
 static tenantdb_status start(tenantdb_session *session, const char *sql, const tenantdb_params *params,
                              tenantdb_error **error) {
-  tenantdb_status status = tndb_params_mistake(params, error);
-  if (!status) {
-    status = tndb_session_admit(sql, error);
-  }
-  if (!status) {
-    tndb_values values = tndb_values_of(params);
-    tndb_item_free(&session->item);
-    status = tndb_item_copy(sql, &values, &session->item, error);
-  }
-  if (!status) {
-    status = tndb_call_run(session, &session->item, 1, false, error);
-  }
+  tenantdb_status status = tndb_call_run_copy(session, sql, params, false, error);
   if (!status) {
     session->step = tndb_call_step(session, false); /* gets the flush under way */
   }
@@ -39,17 +27,8 @@ tenantdb_status tenantdb_session_send(tenantdb_session *session, const char *sql
 tenantdb_status tenantdb_session_send_statement(tenantdb_session *session,
                                                 const tenantdb_statement *statement,
                                                 const tenantdb_params *params, tenantdb_error **error) {
-  tndb_error_reset(error);
-  tenantdb_status status = tndb_session_check(session, error);
-  if (!status && !statement) {
-    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "statement is NULL");
-  }
-  if (status) {
-    return status;
-  }
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  const char *schema = session->tenant ? session->scope.schema : NULL;
-  status = tndb_statement_render(statement, schema, tndb_database_shared_schema(session->db), &sql, error);
+  tenantdb_status status = tndb_session_render(session, statement, &sql, error);
   return status ? status : start(session, tndb_buffer_text(&sql), params, error);
 }
 

@@ -16,6 +16,9 @@
 /* Begin: run statements. The items and what they point to must last until the call ends. */
 tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, size_t count, bool stream,
                               tenantdb_error **error);
+/* Begin: one statement, copied together with its values. The copy is session->item, tndb_item_free(). */
+tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, const tenantdb_params *params,
+                                   bool stream, tenantdb_error **error);
 /* Begin: COMMIT or ROLLBACK. */
 tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **error);
 tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **error);
@@ -26,6 +29,9 @@ tndb_step tndb_call_wait(tenantdb_session *session);
 /* What became of a call that has ended. Hands the error over. */
 tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **error);
 
+/* A compiled statement as SQL for the session; every public call that takes one begins with this. */
+tenantdb_status tndb_session_render(const tenantdb_session *session, const tenantdb_statement *statement,
+                                    tndb_buffer *sql, tenantdb_error **error);
 /* Refuse what is empty, or begins or ends a transaction. */
 tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error);
 /* One statement from beginning to end; *rows is yours. */

@@ -23,6 +23,18 @@ tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error) {
              : TENANTDB_OK;
 }
 
+tenantdb_status tndb_session_render(const tenantdb_session *session, const tenantdb_statement *statement,
+                                    tndb_buffer *sql, tenantdb_error **error) {
+  tndb_error_reset(error);
+  tenantdb_status status = tndb_session_check(session, error);
+  if (!status && !statement) {
+    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "statement is NULL");
+  }
+  return status ? status
+                : tndb_statement_render(statement, session->tenant ? session->scope.schema : NULL,
+                                        tndb_database_shared_schema(session->db), sql, error);
+}
+
 static tenantdb_status run_statement(tenantdb_session *session, const char *sql, const tndb_values *values,
                                      PGresult **rows, tenantdb_error **error) {
   tenantdb_status status = tndb_session_admit(sql, error);
@@ -127,16 +139,8 @@ tenantdb_status tenantdb_session_run(tenantdb_session *session, const tenantdb_s
   if (result) {
     *result = NULL;
   }
-  tenantdb_status status = tndb_session_check(session, error);
-  if (!status && !statement) {
-    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "statement is NULL");
-  }
-  if (status) {
-    return status;
-  }
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  const char *schema = session->tenant ? session->scope.schema : NULL;
-  status = tndb_statement_render(statement, schema, tndb_database_shared_schema(session->db), &sql, error);
+  tenantdb_status status = tndb_session_render(session, statement, &sql, error);
   if (!status) {
     status = run_with_params(session, tndb_buffer_text(&sql), params, &rows, error);
   }

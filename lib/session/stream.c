@@ -51,20 +51,6 @@ static void abandon(tenantdb_result *result) {
   detach(result);
 }
 
-static tenantdb_status start(tenantdb_session *session, const char *sql, const tenantdb_params *params,
-                             tenantdb_error **error) {
-  tenantdb_status status = tndb_params_mistake(params, error);
-  if (!status) {
-    status = tndb_session_admit(sql, error);
-  }
-  if (!status) {
-    tndb_values values = tndb_values_of(params);
-    tndb_item_free(&session->item);
-    status = tndb_item_copy(sql, &values, &session->item, error);
-  }
-  return status ? status : tndb_call_run(session, &session->item, 1, true, error);
-}
-
 tenantdb_status tenantdb_session_stream(tenantdb_session *session, const char *sql,
                                         const tenantdb_params *params, tenantdb_result **result,
                                         tenantdb_error **error) {
@@ -83,7 +69,7 @@ tenantdb_status tenantdb_session_stream(tenantdb_session *session, const char *s
     status = tndb_rows_empty(&made, error);
   }
   if (!status) {
-    status = start(session, sql, params, error);
+    status = tndb_call_run_copy(session, sql, params, true, error);
   }
   if (status) {
     tenantdb_result_free(made);

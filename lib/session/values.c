@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "session/call.h"
 
 tndb_values tndb_values_of(const tenantdb_params *params) {
   return (tndb_values){tndb_params_count(params), tndb_params_values(params), tndb_params_lengths(params),
@@ -72,4 +73,24 @@ tenantdb_status tndb_item_copy(const char *sql, const tndb_values *values, tndb_
 void tndb_item_free(tndb_call_item *item) {
   tndb_free(item->block);
   *item = (tndb_call_item){NULL, {0, NULL, NULL, NULL, NULL}, TNDB_NONE, NULL};
+}
+
+tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, const tenantdb_params *params,
+                                   bool stream, tenantdb_error **error) {
+  tenantdb_status status = tndb_params_mistake(params, error);
+  if (!status) {
+    status = tndb_session_admit(sql, error);
+  }
+  if (!status) {
+    tndb_values values = tndb_values_of(params);
+    tndb_item_free(&session->item);
+    status = tndb_item_copy(sql, &values, &session->item, error);
+  }
+  if (!status) {
+    status = tndb_call_run(session, &session->item, 1, stream, error);
+  }
+  if (status) {
+    tndb_item_free(&session->item);
+  }
+  return status;
 }

@@ -8,18 +8,18 @@ static tenantdb_error *error;
 
 /* ---------------------------------------------------------------- SQL of the superuser */
 
+static void ignore_notice(void *user, const char *message) {
+  (void)user;
+  (void)message;
+}
+
 static PGconn *connect_as(const char *url) {
   PGconn *connection = PQconnectdb(url);
   if (PQstatus(connection) != CONNECTION_OK) {
     fail_msg("%s", PQerrorMessage(connection));
   }
-  PQsetNoticeProcessor(connection, NULL, NULL);
+  PQsetNoticeProcessor(connection, ignore_notice, NULL);
   return connection;
-}
-
-static void ignore_notice(void *user, const char *message) {
-  (void)user;
-  (void)message;
 }
 
 char *place_admin(place *p, const char *sql) {
@@ -277,13 +277,13 @@ static void take_random(place *p) {
   free(random);
 }
 
-static tenantdb *open_at(place *p, int32_t level, const char *url) {
+static tenantdb *open_at(int32_t level, const char *url) {
   return fixture_open(
       url, NULL,
       FIXTURE_OPTIONS("isolation.level", tenantdb_isolation_name(level), "isolation.minimum",
                       tenantdb_isolation_name(level), "login.passwords", "none", "login.pool_size", "1",
                       "pool.size", "1", "pool.overflow", "0", "pool.timeout", "5s", "session.tenant_cache",
-                      "1h", "session.timeout", p->db ? "10s" : "0"));
+                      "1h"));
 }
 
 static void learn_state(place *p, tenant_place *t) {
@@ -294,7 +294,7 @@ static void learn_state(place *p, tenant_place *t) {
 
 void place_renew(place *p) {
   tenantdb_close(p->db);
-  p->db = open_at(p, p->level, p->as_owner);
+  p->db = open_at(p->level, p->as_owner);
 }
 
 static void connect_witness(place *p) {
@@ -321,15 +321,13 @@ static void furnish(place *p) {
 
 static void reach_level(place *p) {
   bool hardened = p->level == TENANTDB_ISOLATION_HARDENED;
-  p->db = open_at(p, hardened ? TENANTDB_ISOLATION_ROLE : p->level, p->as_owner);
+  p->db = open_at(hardened ? TENANTDB_ISOLATION_ROLE : p->level, p->as_owner);
   harness_assert_ok(tenantdb_bootstrap(p->db, &error), error);
   if (hardened) {
-    char *name = harness_database_name(p->url);
     tenantdb_close(p->db);
     p->db = fixture_open(p->url, NULL,
                          FIXTURE_OPTIONS("isolation.level", "role", "isolation.users", p->owner));
     harness_assert_ok(tenantdb_harden(p->db, 1, NULL, &error), error);
-    free(name);
     place_renew(p);
   }
   int32_t level = 0;
@@ -342,7 +340,6 @@ void place_make(place *p, int32_t level) {
   p->owner = harness_role("LOGIN CREATEROLE");
   p->as_owner = harness_url_with(p->url, NULL, p->owner, NULL);
   p->admin = connect_as(p->url);
-  PQsetNoticeProcessor(p->admin, ignore_notice, NULL);
   char *name = harness_database_name(p->url);
   harness_sql(p->url,
               "GRANT CREATE ON DATABASE \"%s\" TO \"%s\"; GRANT CREATE, USAGE ON SCHEMA public TO \"%s\"", name,
