@@ -91,9 +91,9 @@ TENANTDB_API uint32_t tenantdb_result_type(const tenantdb_result *result, int32_
  * @result: a result
  * @column: from 0
  *
- * Returns 0 for text, and when there is no such column; 1 for binary, which a
- * binary cursor or a PGresult of the caller's may hold. Then tenantdb_result_value()
- * gives the bytes as the server sent them; typed getters and JSON work as with text.
+ * Returns 0 for text, and when there is no such column; 1 for binary. Then
+ * tenantdb_result_value() gives the bytes as the server sent them; typed
+ * getters and JSON work as with text.
  *
  * Ownership: nothing is handed over.
  * Thread:    any, one at a time.

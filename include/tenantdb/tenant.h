@@ -258,6 +258,57 @@ TENANTDB_API tenantdb_status tenantdb_tenant_purge(tenantdb *db, const char *ten
 TENANTDB_API tenantdb_status tenantdb_tenant_rename(tenantdb *db, const char *tenant, const char *slug, tenantdb_tenant **result, tenantdb_error **error);
 
 /**
+ * tenantdb_tenant_rotate_password() - give a tenant's login a new password, made by the library
+ * @db:     a database at isolation level login
+ * @tenant: slug or id, NUL-terminated UTF-8
+ * @error:  as everywhere
+ *
+ * The new password is kept by the function given to tenantdb_config_credentials()
+ * before the role has it, and the old one is forgotten after that; whatever
+ * fails between, the one in force is always kept. Connections that are open
+ * stay. Other processes find the new one when the server refuses the old.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, NOT_FOUND, STATE, ISOLATION, PERMISSION, CONNECTION, TIMEOUT, BUSY, CONFLICT, UNSUPPORTED, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_tenant_rotate_password(tenantdb *db, const char *tenant, tenantdb_error **error);
+
+/**
+ * tenantdb_tenant_set_password() - give a tenant's login a password of yours
+ * @db:       a database at isolation level login
+ * @tenant:   slug or id, NUL-terminated UTF-8
+ * @password: the password, NUL-terminated UTF-8, not empty
+ * @error:    as everywhere
+ *
+ * The server is given a SCRAM verifier of it. With option login.passwords =
+ * caller this process remembers it until the database is closed.
+ *
+ * Ownership: @password stays yours.
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, NOT_FOUND, STATE, ISOLATION, PERMISSION, CONNECTION, TIMEOUT, BUSY, CONFLICT, UNSUPPORTED, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_tenant_set_password(tenantdb *db, const char *tenant, const char *password, tenantdb_error **error);
+
+/**
+ * tenantdb_tenant_use_password() - tell this process the password of a tenant's login
+ * @db:       a database at isolation level login, option login.passwords = caller
+ * @tenant:   slug or id, NUL-terminated UTF-8
+ * @password: the password; NULL makes the process forget it
+ * @error:    as everywhere
+ *
+ * Changes nothing on the server, and is tried when a connection is made.
+ *
+ * Ownership: @password stays yours.
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, NOT_FOUND, STATE, ISOLATION, PERMISSION, CONNECTION, TIMEOUT, BUSY, UNSUPPORTED, SQL.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_tenant_use_password(tenantdb *db, const char *tenant, const char *password, tenantdb_error **error);
+
+/**
  * tenantdb_tenant_verify() - compare what a tenant has with what it should have
  * @db:       a database
  * @tenant:   slug or id, NUL-terminated UTF-8

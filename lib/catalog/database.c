@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "catalog/definition.h"
 #include "catalog/harden.h"
+#include "catalog/login.h"
 #include "pg/exchange.h"
 #include "registry/registry.h"
 #include "sql/identifier.h"
@@ -37,6 +38,7 @@ void tndb_database_release(tenantdb *db) {
     return;
   }
   db->magic = 0;
+  tndb_login_free(db);
   tndb_pool_free(db->pool);
   tndb_cache_clear(&db->tenants);
   tenantdb_registry_free(db->registry);
@@ -50,6 +52,7 @@ void tndb_database_release(tenantdb *db) {
 
 void tenantdb_close(tenantdb *db) {
   if (db && db->magic == MAGIC) {
+    tndb_lanes_close(db->lanes);
     tndb_pool_close(db->pool);
     tndb_database_release(db);
   }
@@ -272,6 +275,9 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
     tndb_catalog_remember(db, &row);
   }
   tndb_pool_release(db->pool, conn);
+  if (!status && db->level >= TENANTDB_ISOLATION_LOGIN) {
+    status = tndb_lanes_new(db->config, &db->lanes, error);
+  }
   return status;
 }
 

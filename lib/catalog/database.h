@@ -15,6 +15,7 @@
 #include "catalog/cache.h"
 #include "config/config.h"
 #include "pg/facts.h"
+#include "pool/lanes.h"
 #include "pool/pool.h"
 #include "registry/model.h"
 
@@ -31,6 +32,7 @@ struct tenantdb {
   tenantdb_config *config;
   tenantdb_registry *registry;
   tndb_pool *pool;
+  tndb_lanes *lanes; /* of tenants' logins; NULL below level login */
   tndb_facts facts;
   int32_t level;
   tndb_hardening hardening;
@@ -40,6 +42,7 @@ struct tenantdb {
   bool catalog_ready;
   char group_role[64]; /* whose members the tenants' roles are; "" at level routing */
   tndb_cache tenants;
+  tndb_map passwords; /* that the caller named, by role */
 };
 
 /* Every public call on a database begins with this: NULL, foreign, freed or closed handles. */

@@ -72,6 +72,7 @@ tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row
   tndb_path_append(&path, db, PQgetvalue(rows, row, 3));
   tenant->path = tndb_buffer_take(&path);
   tenant->state = tndb_tenant_state(PQgetvalue(rows, row, 5));
+  (void)tndb_uuid_parse(PQgetvalue(rows, row, 11), tenant->credential);
   if (!is_complete(tenant)) {
     tenantdb_tenant_free(tenant);
     return tndb_no_memory(error);

@@ -22,7 +22,8 @@ struct tenantdb_tenant {
   char *created_at;
   char *purge_after;
   char *properties;
-  char *path; /* the search path of its scope */
+  char *path;                      /* the search path of its scope */
+  char credential[TNDB_UUID_TEXT]; /* the name of its login's password, or "" */
 };
 
 /* The columns that tndb_tenant_from_row() reads, of a table called t. */
@@ -30,7 +31,8 @@ struct tenantdb_tenant {
   "t.id, t.slug, t.name, t.schema_name, t.role_name, t.state, t.generation,"                  \
   " pg_catalog.to_char(t.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"'),"  \
   " pg_catalog.to_char(t.purge_after AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"')," \
-  " t.properties, t.version"
+  " t.properties, t.version, t.credential"
+
 tenantdb_status tndb_tenant_from_row(const tenantdb *db, PGresult *rows, int row, tenantdb_tenant **tenant,
                                      tenantdb_error **error);
 /* Hold it once more; tenantdb_tenant_free() lets go. */

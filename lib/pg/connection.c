@@ -103,7 +103,9 @@ tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **out, t
     return status;
   }
   conn->cancel = PQgetCancel(conn->pg);
-  if (!conn->cancel) {
+  const char *path = PQparameterStatus(conn->pg, "search_path");
+  conn->home_path = path ? tndb_strdup(path) : NULL;
+  if (!conn->cancel || (path && !conn->home_path)) {
     tndb_conn_close(conn);
     return tndb_no_memory(error);
   }
@@ -173,6 +175,7 @@ void tndb_conn_close(tndb_conn *conn) {
   tndb_free(conn->results);
   tndb_prepared_free(conn);
   PQfreeCancel(conn->cancel);
+  tndb_free(conn->home_path);
   PQfinish(conn->pg);
   tndb_free(conn);
 }
@@ -183,6 +186,11 @@ bool tndb_conn_is_stale(const tndb_conn *conn) {
   }
   /* An idle server sends nothing but notices and its good-bye; either way another connection is safer. */
   return tndb_wait(PQsocket(conn->pg), true, false, tndb_clock_ms()) != TNDB_READY_TIMEOUT;
+}
+
+bool tndb_conn_is_home(const tndb_conn *conn) {
+  const char *path = PQparameterStatus(conn->pg, "search_path");
+  return !path || !conn->home_path || strcmp(path, conn->home_path) == 0;
 }
 
 bool tndb_conn_is_idle(const tndb_conn *conn) {

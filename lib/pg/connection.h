@@ -34,6 +34,7 @@ typedef struct tndb_conn {
   bool was_blocking;
   bool direct; /* known to go straight to the server, with no pooler between */
   struct tndb_prepared *prepared;
+  char *home_path;  /* the search path it began with, as far as the server reports it (18 and later) */
   PGcancel *cancel; /* made when the connection was, so that any thread may use it */
   bool silent;      /* … and even the request to stop was not answered */
   bool dead;
@@ -60,6 +61,11 @@ bool tndb_conn_give_back(tndb_conn *conn);
  * closed by the other side. Not asked within milliseconds of an answer.
  */
 bool tndb_conn_is_stale(const tndb_conn *conn);
+/*
+ * Whether the search path is what it was when the connection was made: a free
+ * look at what PostgreSQL 18 reports by itself. True where nothing is reported.
+ */
+bool tndb_conn_is_home(const tndb_conn *conn);
 /* Nothing under way, no transaction open. */
 bool tndb_conn_is_idle(const tndb_conn *conn);
 /* Whether the server's version can be worked with. */

@@ -98,7 +98,8 @@ static void begin_streaming(tndb_conn *conn) {
     return;
   }
 #endif
-  if (PQsetSingleRowMode(conn->pg) != 1) {
+  /* Behind a failure the server skips it: there is nothing to be streamed. */
+  if (PQsetSingleRowMode(conn->pg) != 1 && PQpipelineStatus(conn->pg) != PQ_PIPELINE_ABORTED) {
     conn->dead = true;
   }
 }

@@ -27,7 +27,9 @@ struct tndb_prepared {
   uint64_t made;   /* numbers the names */
   tndb_buffer key; /* room that is used again for every look-up */
   bool any_pending;
-  bool distrusted; /* the server may have names that we have forgotten: drop them all first */
+  bool any_dropped;
+  size_t drop_place; /* of the last DEALLOCATE in the exchange under way */
+  bool distrusted;   /* the server may have names that we have forgotten: drop them all first */
 };
 
 /* ---------------------------------------------------------------- the list of use */
@@ -96,9 +98,8 @@ static void evict(tndb_conn *conn, struct tndb_prepared *cache, size_t most) {
       tndb_buffer *sql = &cache->key;
       tndb_buffer_clear(sql);
       tndb_buffer_format(sql, "DEALLOCATE %s", e->name);
-      if (!sql->failed) {
-        (void)tndb_exchange_send(conn, tndb_buffer_text(sql), NULL);
-      }
+      cache->any_dropped = true;
+      cache->drop_place = sql->failed ? TNDB_NONE : tndb_exchange_send(conn, tndb_buffer_text(sql), NULL);
     }
     drop(cache, e);
   }
@@ -125,7 +126,10 @@ static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e
 
 /* NULL when nothing is to be prepared on this connection. */
 static struct tndb_prepared *cache_in_use(tndb_conn *conn) {
-  bool wanted = conn->direct && tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS) > 0;
+  /* A failed transaction takes ROLLBACK TO and nothing else, such as the DEALLOCATE that may have to go first. */
+  bool failed = PQtransactionStatus(conn->pg) == PQTRANS_INERROR;
+  bool wanted =
+      conn->direct && !failed && tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS) > 0;
   struct tndb_prepared *cache = wanted ? cache_of(conn) : NULL;
   if (cache && cache->distrusted) {
     cache->distrusted = tndb_exchange_send(conn, "DEALLOCATE ALL", NULL) == TNDB_NONE;
@@ -161,11 +165,16 @@ size_t tndb_prepared_send_fixed(tndb_conn *conn, const char *key, const char *sq
   return cache ? send_by_key(conn, cache, key, sql, values) : tndb_exchange_send(conn, sql, values);
 }
 
-void tndb_prepared_settle(tndb_conn *conn) {
-  struct tndb_prepared *cache = conn->prepared;
-  if (!cache || !cache->any_pending) {
-    return;
+/* A failure before it made the server skip a DEALLOCATE: it has statements that nobody here knows any more. */
+static void settle_dropped(tndb_conn *conn, struct tndb_prepared *cache) {
+  PGresult *answer = tndb_exchange_result(conn, cache->drop_place);
+  cache->any_dropped = false;
+  if (!answer || PQresultStatus(answer) != PGRES_COMMAND_OK) {
+    tndb_prepared_forget(conn);
   }
+}
+
+static void settle_pending(tndb_conn *conn, struct tndb_prepared *cache) {
   /* What is pending was used in this exchange, so it is among the newest. */
   for (entry *e = cache->newest; e; e = e->older) {
     if (e->state == PENDING) {
@@ -174,6 +183,16 @@ void tndb_prepared_settle(tndb_conn *conn) {
     }
   }
   cache->any_pending = false;
+}
+
+void tndb_prepared_settle(tndb_conn *conn) {
+  struct tndb_prepared *cache = conn->prepared;
+  if (cache && cache->any_pending) {
+    settle_pending(conn, cache);
+  }
+  if (cache && cache->any_dropped) {
+    settle_dropped(conn, cache);
+  }
 }
 
 void tndb_prepared_forget(tndb_conn *conn) {

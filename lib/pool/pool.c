@@ -219,7 +219,7 @@ void tndb_pool_release(tndb_pool *pool, tndb_conn *conn) {
   if (!conn) {
     return;
   }
-  bool clean = tndb_conn_is_idle(conn) && !conn->tainted;
+  bool clean = tndb_conn_is_idle(conn) && !conn->tainted && tndb_conn_is_home(conn);
   if (clean) {
     tndb_exchange_begin(conn); /* lets go of the last results */
   }

@@ -7,7 +7,7 @@
 
 static tenantdb_status start(tenantdb_session *session, const char *sql, const tenantdb_params *params,
                              tenantdb_error **error) {
-  tenantdb_status status = tndb_call_run_copy(session, sql, params, false, error);
+  tenantdb_status status = tndb_call_run_copy(session, sql, params, TNDB_CALL_WHOLE, error);
   if (!status) {
     session->step = tndb_call_step(session, false); /* gets the flush under way */
   }
@@ -63,7 +63,7 @@ tenantdb_status tenantdb_session_step(tenantdb_session *session, int32_t *done, 
   }
   *done = 0;
   tenantdb_status status = tndb_session_check_handle(session, error);
-  if (!status && (session->call.stage == TNDB_CALL_NONE || session->call.stream)) {
+  if (!status && (session->call.stage == TNDB_CALL_NONE || session->call.kind != TNDB_CALL_WHOLE)) {
     status =
         tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_NO_CALL, "nothing was started on this session");
   }

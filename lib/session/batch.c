@@ -17,7 +17,7 @@ struct tenantdb_batch {
   outcome *outcomes; /* of the last run */
   size_t count;
   size_t capacity;
-  bool was_run;
+  size_t n_run; /* how many of them have an outcome */
   tenantdb_error *mistake;
 };
 
@@ -112,9 +112,12 @@ static void collect(void *what_for, tndb_conn *conn) {
     PGresult *rows = tndb_exchange_result(conn, batch->items[i].place);
     ExecStatusType status = rows ? PQresultStatus(rows) : PGRES_PIPELINE_ABORTED;
     if (status == PGRES_FATAL_ERROR) {
-      failed = true;
       what->status = tndb_failure_of_result(rows, &what->error);
+      failed = !conn->dead; /* where the connection broke, nobody knows of those behind */
       tndb_error_prefix(&what->error, "statement %zu of the batch", i);
+    } else if (!failed && conn->dead && !rows) {
+      what->status = tndb_origin(&what->error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                                 "the connection broke before statement %zu of the batch was answered", i);
     } else if (failed || status == PGRES_PIPELINE_ABORTED) {
       what->status = tndb_origin(&what->error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
                                  "statement %zu of the batch was not run: something before it failed", i);
@@ -138,15 +141,15 @@ tenantdb_status tenantdb_session_batch(tenantdb_session *session, tenantdb_batch
     return status;
   }
   forget_outcomes(batch);
-  batch->was_run = false;
-  status = tndb_call_run(session, batch->items, batch->count, false, error);
+  batch->n_run = 0;
+  status = tndb_call_run(session, TNDB_CALL_WHOLE, batch->items, batch->count, error);
   if (status) {
     return status;
   }
   session->call.collect = collect;
   session->call.batch = batch;
   (void)tndb_call_wait(session);
-  batch->was_run = true;
+  batch->n_run = batch->count;
   return tndb_call_outcome(session, error);
 }
 
@@ -160,10 +163,11 @@ tenantdb_status tenantdb_batch_result(tenantdb_batch *batch, int32_t index, tena
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "%s is NULL",
                        batch ? "result" : "batch");
   }
-  if (index < 0 || (size_t)index >= batch->count || !batch->was_run) {
-    return tndb_origin(
-        error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
-        batch->was_run ? "index is %d, out of its range" : "statement %d: the batch was not run", (int)index);
+  if (index < 0 || (size_t)index >= batch->n_run) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
+                       index < 0 || (size_t)index >= batch->count ? "there is no statement %d in the batch"
+                                                                  : "statement %d of the batch was not run",
+                       (int)index);
   }
   outcome *what = &batch->outcomes[index];
   if (what->status) {

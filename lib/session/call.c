@@ -10,6 +10,8 @@
 
 /* How long cleaning up may take where the session has no deadline of its own. */
 #define CLEAN_UP_MS 10000
+/* How many requests to cancel may hit one ROLLBACK after the other before the connection is given up. */
+#define MOST_ROLLBACKS 5
 
 /* ---------------------------------------------------------------- beginning a flush */
 
@@ -39,11 +41,14 @@ static void send_begin(tenantdb_session *session) {
 static void send_run(tenantdb_session *session) {
   tndb_call *call = &session->call;
   tndb_conn *conn = session->conn;
+  bool timed = call->kind != TNDB_CALL_STREAM && call->kind != TNDB_CALL_ENTER;
   start_exchange(session, TNDB_CALL_RUN);
   call->bind = call->commit = TNDB_NONE;
   if (call->begins) {
     send_begin(session);
-    call->bind = tndb_scope_bind(&session->scope, conn);
+    call->bind = tndb_scope_bind(&session->scope, conn, timed);
+  } else if (!timed) {
+    tndb_scope_limit(&session->scope, conn, false);
   }
   for (size_t i = 0; i < call->count; i++) {
     tndb_call_item *item = &call->items[i];
@@ -52,10 +57,19 @@ static void send_run(tenantdb_session *session) {
   if (call->commits) {
     call->commit = tndb_prepared_send_fixed(conn, "commit", "COMMIT", NULL);
   }
-  if (call->stream) {
+  if (call->kind == TNDB_CALL_STREAM) {
     tndb_exchange_stream(conn, call->items[0].place);
   }
+  if (call->kind == TNDB_CALL_LEAVE || (call->kind == TNDB_CALL_STREAM && !call->alone)) {
+    tndb_scope_limit(&session->scope, conn, true);
+  }
   tndb_exchange_close(conn);
+}
+
+static void send_commit(tenantdb_session *session) {
+  start_exchange(session, TNDB_CALL_COMMIT);
+  session->call.commit = tndb_prepared_send_fixed(session->conn, "commit", "COMMIT", NULL);
+  tndb_exchange_close(session->conn);
 }
 
 static void send_rollback(tenantdb_session *session, tndb_stage stage) {
@@ -81,6 +95,17 @@ static void send_look(tenantdb_session *session) {
   tndb_exchange_close(session->conn);
 }
 
+/* A request to cancel may hit the ROLLBACK itself: then the transaction is still there. */
+static bool roll_back_again(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  if (session->conn->dead || tndb_conn_is_idle(session->conn) || call->rollbacks >= MOST_ROLLBACKS) {
+    return false;
+  }
+  call->rollbacks++;
+  send_rollback(session, call->stage);
+  return true;
+}
+
 /* ---------------------------------------------------------------- after a flush */
 
 /* The connection died. What the server said last is certain; without it a COMMIT that was sent is not. */
@@ -90,8 +115,7 @@ static void died(tenantdb_session *session, bool commit_sent) {
   size_t failed = tndb_exchange_failed(conn);
   const PGresult *last = failed == TNDB_NONE ? NULL : tndb_exchange_result(conn, failed);
   bool server_said = last && PQresultErrorField(last, PG_DIAG_SQLSTATE);
-  bool certain =
-      !commit_sent || server_said || session->read_only || conn->send_failed || conn->copy_answered;
+  bool certain = !commit_sent || server_said || session->read_only || conn->send_failed;
   call->status = tndb_exchange_death(conn, &call->error);
   tndb_session_break(session);
   if (!certain) {
@@ -120,8 +144,11 @@ static void add_hint(tenantdb_session *session) {
  */
 static bool is_stale_statement(const tenantdb_session *session, size_t failed) {
   const char *code = PQresultErrorField(tndb_exchange_result(session->conn, failed), PG_DIAG_SQLSTATE);
-  return session->call.begins && !session->call.retried && !session->call.stream && session->conn->direct &&
-         code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+  return session->conn->direct && code && (strcmp(code, "26000") == 0 || strcmp(code, "0A000") == 0);
+}
+
+static bool may_run_again(const tenantdb_session *session) {
+  return (session->call.begins || session->call.bare) && !session->call.retried && !session->call.rows_seen;
 }
 
 /*
@@ -161,25 +188,40 @@ static void follow_transaction(tenantdb_session *session) {
   }
 }
 
-static void succeeded(tenantdb_session *session) {
+/* True when another flush is under way. */
+static bool succeeded(tenantdb_session *session) {
   tndb_call *call = &session->call;
   if (call->begins) {
     tndb_scope_bound(session->conn, call->bind);
+    session->proved = session->scope.own;
   }
   for (size_t i = 0; i < call->count; i++) {
-    tndb_traces_note(session->conn, call->items[i].sql,
-                     tndb_exchange_result(session->conn, call->items[i].place));
+    PGresult *answer = tndb_exchange_result(session->conn, call->items[i].place);
+    tndb_traces_note(session->conn, call->items[i].sql, answer);
+    if (strncmp(PQcmdStatus(answer), "DEALLOCATE", 10) == 0) {
+      tndb_prepared_forget(session->conn); /* else the caller's COMMIT, itself prepared, would fail */
+    }
   }
   if (call->collect) {
     call->collect(call->batch, session->conn);
   }
-  if (!call->commits) {
-    follow_transaction(session);
-  } else if (!tndb_exchange_committed(session->conn, call->commit)) {
+  if (call->commits && !tndb_exchange_committed(session->conn, call->commit)) {
     tndb_session_break(session);
     call->status = tndb_origin(&call->error, TENANTDB_INTERNAL, TENANTDB_REASON_TRANSACTION_LOST,
                                "the server rolled back where it was asked to commit");
+  } else if (!call->commits && !call->bare) {
+    follow_transaction(session);
   }
+  if (call->alone && session->state == TNDB_SESSION_OPEN) {
+    if (call->abandoned) {
+      session->state = TNDB_SESSION_IDLE;
+      send_rollback(session, TNDB_CALL_RECOVER);
+    } else {
+      send_commit(session);
+    }
+    return true;
+  }
+  return false;
 }
 
 /* Each of these ends a stage: true when another flush is under way, false when the call has ended. */
@@ -190,25 +232,30 @@ static bool after_run(tenantdb_session *session) {
     if (call->collect) {
       call->collect(call->batch, conn);
     }
-    died(session, call->commit != TNDB_NONE);
+    died(session, call->commit != TNDB_NONE || call->bare);
     return false;
   }
   size_t failed = tndb_exchange_failed(conn);
   if (failed == TNDB_NONE) {
-    succeeded(session);
-    return false;
+    return succeeded(session);
   }
   if (is_stale_statement(session, failed)) {
-    call->retried = true;
     tndb_prepared_forget(conn);
-    send_rollback(session, TNDB_CALL_RETRY);
-    return true;
+    if (may_run_again(session)) {
+      call->retried = true;
+      send_rollback(session, TNDB_CALL_RETRY);
+      return true;
+    }
   }
   if (call->collect) {
     call->collect(call->batch, conn);
   }
   if (failed == call->bind) {
     call->status = tndb_scope_refused(&session->scope, tndb_exchange_result(conn, failed), &call->error);
+    if (call->status == TENANTDB_ISOLATION && session->scope.own) {
+      tndb_session_break(session); /* a tenant's login cannot ask the catalog why */
+      return false;
+    }
     if (call->status == TENANTDB_ISOLATION && session->tenant) {
       send_look(session);
       return true;
@@ -218,18 +265,27 @@ static bool after_run(tenantdb_session *session) {
     tell_timeout(session);
     add_hint(session);
   }
-  if (call->begins && (call->commits || failed == call->bind)) {
-    if (tndb_conn_is_idle(conn)) {
-      return false; /* COMMIT itself failed: the server has rolled back */
-    }
-    send_rollback(session, TNDB_CALL_RECOVER);
-    return true;
+  if (call->bare && tndb_conn_is_idle(conn)) {
+    return false;
   }
-  follow_transaction(session);
-  return false;
+  bool scoped = !call->begins || (failed > call->bind && !call->alone);
+  if (scoped) {
+    follow_transaction(session);
+    return false;
+  }
+  if (tndb_conn_is_idle(conn)) {
+    /* BEGIN or COMMIT itself failed, and the server has rolled back. */
+    session->state = session->state == TNDB_SESSION_BEGUN ? TNDB_SESSION_FAILED : session->state;
+    return false;
+  }
+  send_rollback(session, TNDB_CALL_RECOVER);
+  return true;
 }
 
 static bool after_recover(tenantdb_session *session) {
+  if (roll_back_again(session)) {
+    return true;
+  }
   if (!tndb_conn_is_idle(session->conn)) {
     tndb_session_break(session); /* the failure that is known is what the caller needs to hear */
   } else if (session->state == TNDB_SESSION_BEGUN) {
@@ -240,6 +296,9 @@ static bool after_recover(tenantdb_session *session) {
 
 static bool after_retry(tenantdb_session *session) {
   tndb_call *call = &session->call;
+  if (roll_back_again(session)) {
+    return true;
+  }
   if (tndb_conn_is_idle(session->conn)) {
     send_run(session);
     return true;
@@ -291,13 +350,17 @@ static bool after_commit(tenantdb_session *session) {
   }
   session->state = TNDB_SESSION_IDLE;
   if (!tndb_conn_is_idle(conn)) {
-    tndb_session_break(session);
+    send_rollback(session, TNDB_CALL_RECOVER); /* COMMIT was refused before it began */
+    return true;
   }
   return false;
 }
 
 static bool after_rollback(tenantdb_session *session) {
   tndb_call *call = &session->call;
+  if (roll_back_again(session)) {
+    return true;
+  }
   if (session->conn->dead) {
     call->status = tndb_exchange_death(session->conn, &call->error);
     tndb_session_break(session);
@@ -342,6 +405,7 @@ tndb_step tndb_call_step(tenantdb_session *session, bool readable) {
     tndb_step step = tndb_exchange_step(session->conn, readable);
     readable = false;
     if (step == TNDB_STEP_ROWS) {
+      call->rows_seen = true;
       return step;
     }
     if (step == TNDB_STEP_READ || step == TNDB_STEP_READ_WRITE) {
@@ -392,8 +456,8 @@ static tenantdb_status check_alive(tenantdb_session *session, tenantdb_error **e
       "the server has closed the connection; nothing was sent, and an open transaction is rolled back");
 }
 
-tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, size_t count, bool stream,
-                              tenantdb_error **error) {
+tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_kind kind, tndb_call_item *items,
+                              size_t count, tenantdb_error **error) {
   if (session->state == TNDB_SESSION_FAILED) {
     return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
                        "the transaction failed earlier: roll it back, or to a savepoint");
@@ -403,11 +467,15 @@ tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, 
     return status;
   }
   bool idle = session->state == TNDB_SESSION_IDLE;
+  bool bare = idle && kind == TNDB_CALL_WHOLE && count == 1 && session->scope.own && session->proved &&
+              !session->read_only && !session->scope.timeout;
   session->call = (tndb_call){.items = items,
                               .count = count,
-                              .stream = stream,
-                              .begins = idle || session->state == TNDB_SESSION_BEGUN,
-                              .commits = idle};
+                              .kind = kind,
+                              .begins = !bare && (idle || session->state == TNDB_SESSION_BEGUN),
+                              .alone = idle,
+                              .bare = bare,
+                              .commits = !bare && idle && kind == TNDB_CALL_WHOLE};
   send_run(session);
   return TENANTDB_OK;
 }
@@ -429,9 +497,7 @@ tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **err
     session->call.stage = TNDB_CALL_NONE;
     return status;
   }
-  start_exchange(session, TNDB_CALL_COMMIT);
-  session->call.commit = tndb_prepared_send_fixed(session->conn, "commit", "COMMIT", NULL);
-  tndb_exchange_close(session->conn);
+  send_commit(session);
   return TENANTDB_OK;
 }
 
@@ -451,7 +517,7 @@ tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql
   static const tndb_values none = {0, NULL, NULL, NULL, NULL};
   *rows = NULL;
   session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE, NULL};
-  tenantdb_status status = tndb_call_run(session, &session->item, 1, false, error);
+  tenantdb_status status = tndb_call_run(session, TNDB_CALL_WHOLE, &session->item, 1, error);
   if (status) {
     return status;
   }

@@ -14,11 +14,11 @@
 #include "session/session.h"
 
 /* Begin: run statements. The items and what they point to must last until the call ends. */
-tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_item *items, size_t count, bool stream,
-                              tenantdb_error **error);
+tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_kind kind, tndb_call_item *items,
+                              size_t count, tenantdb_error **error);
 /* Begin: one statement, copied together with its values. The copy is session->item, tndb_item_free(). */
 tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, const tenantdb_params *params,
-                                   bool stream, tenantdb_error **error);
+                                   tndb_call_kind kind, tenantdb_error **error);
 /* Begin: COMMIT or ROLLBACK. */
 tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **error);
 tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **error);

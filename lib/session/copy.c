@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "session/call.h"
+#include "session/traces.h"
 #include "session/values.h"
 #include "sql/cursor.h"
 
@@ -18,16 +19,25 @@ static bool is_copy(const char *sql) {
   return tndb_cursor_is_word(&cursor, "copy");
 }
 
+static tenantdb_status run_alone(tenantdb_session *session, tndb_call_kind kind, tenantdb_error **error) {
+  tenantdb_status status = tndb_call_run(session, kind, NULL, 0, error);
+  if (!status) {
+    (void)tndb_call_wait(session);
+    status = tndb_call_outcome(session, error);
+  }
+  return status;
+}
+
 /* BEGIN and the bind, where they are due; the COPY itself cannot travel in their flush. */
 static tenantdb_status enter_scope(tenantdb_session *session, tenantdb_error **error) {
   session->copy_alone = session->state == TNDB_SESSION_IDLE;
   tenantdb_status status = session->copy_alone ? tenantdb_session_begin(session, NULL, error) : TENANTDB_OK;
-  if (!status && session->state != TNDB_SESSION_OPEN) {
-    status = tndb_call_run(session, NULL, 0, false, error);
-    if (!status) {
-      (void)tndb_call_wait(session);
-      status = tndb_call_outcome(session, error);
-    }
+  if (!status && (session->state != TNDB_SESSION_OPEN || session->scope.timeout)) {
+    status = run_alone(session, TNDB_CALL_ENTER, error);
+  }
+  if (status && session->copy_alone &&
+      (session->state == TNDB_SESSION_BEGUN || session->state == TNDB_SESSION_FAILED)) {
+    (void)tenantdb_session_rollback(session, NULL);
   }
   return status;
 }
@@ -48,7 +58,7 @@ static tenantdb_status leave(tenantdb_session *session, tenantdb_status status, 
         status ? tenantdb_session_rollback(session, NULL) : tenantdb_session_commit(session, error);
     return status ? status : ended;
   }
-  return status;
+  return status || !session->scope.timeout ? status : run_alone(session, TNDB_CALL_LEAVE, error);
 }
 
 static tenantdb_status start(tenantdb_session *session, const char *sql, int32_t direction,
@@ -70,16 +80,13 @@ static tenantdb_status start(tenantdb_session *session, const char *sql, int32_t
     status = enter_scope(session, error);
   }
   if (status) {
-    if (session && session->copy_alone && session->conn && session->state != TNDB_SESSION_IDLE &&
-        tndb_session_check(session, NULL) == TENANTDB_OK) {
-      (void)tenantdb_session_rollback(session, NULL);
-    }
     return status;
   }
   status = tndb_copy_start(session->conn, sql, direction == TNDB_COPY_IN, deadline_of(session), error);
   if (status) {
     return leave(session, status, error);
   }
+  tndb_traces_note_copy(session->conn, sql);
   session->copying = direction;
   return TENANTDB_OK;
 }

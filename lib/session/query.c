@@ -18,6 +18,11 @@ tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error) {
         "_rollback_to() or _release()",
         word ? word : "a transaction statement");
   }
+  if (tndb_sql_is_client_copy(sql)) {
+    return tndb_origin(
+        error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_UNSUPPORTED_HERE,
+        "COPY cannot be run as a query: use tenantdb_session_copy_in() or tenantdb_session_copy_out()");
+  }
   return tndb_sql_is_empty(sql)
              ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "the SQL is empty")
              : TENANTDB_OK;

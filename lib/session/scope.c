@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "session/scope.h"
 
+#include "base/buffer.h"
 #include "pg/failure.h"
 #include "pg/prepared.h"
 
@@ -14,8 +15,10 @@
 #define SET_PATH "SELECT pg_catalog.set_config('search_path', $1, true)"
 #define SET_ROLE ", pg_catalog.set_config('role', $3, true)"
 #define SET_TIMEOUT(n) ", pg_catalog.set_config('statement_timeout', $" n ", true)"
-#define PROVE(user)                                                                      \
-  ", CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name"         \
+#define PROVE(user) ", " CHECK("$2", user)
+#define CHECK(schema, user)                                                              \
+  "CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM " schema                       \
+  "::pg_catalog.name"                                                                    \
   " OR current_user IS DISTINCT FROM " user " THEN ('" TNDB_CHECK_PREFIX "schema '" JOIN \
   "coalesce(pg_catalog.current_schema()::text, '(none)')" JOIN "' as '" JOIN             \
   "current_user::text)::integer "                                                        \
@@ -34,18 +37,45 @@ static const struct {
     {"bind role timeout", SET_PATH SET_ROLE SET_TIMEOUT("4") PROVE(AS_ROLE)},
 };
 
-size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn) {
+/* The role's own settings are the scope; a tenant's login may not even be allowed to set any. */
+static size_t prove_own(const tndb_scope *scope, tndb_conn *conn, bool timed) {
+  tndb_values with = {1, &scope->schema, NULL, NULL, NULL};
+  if (timed) {
+    tndb_scope_limit(scope, conn, true);
+  }
+  return tndb_prepared_send_fixed(conn, "prove", "SELECT " CHECK("$1", AS_SELF), &with);
+}
+
+size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn, bool timed) {
+  if (scope->own) {
+    return prove_own(scope, conn, timed);
+  }
   const char *values[4] = {scope->path, scope->schema};
   int32_t count = 2;
   if (scope->role) {
     values[count++] = scope->role;
   }
-  if (scope->timeout) {
+  timed = timed && scope->timeout;
+  if (timed) {
     values[count++] = scope->timeout;
   }
-  size_t which = (scope->role ? 2U : 0U) + (scope->timeout ? 1U : 0U);
+  size_t which = (scope->role ? 2U : 0U) + (timed ? 1U : 0U);
   tndb_values with = {count, values, NULL, NULL, NULL};
   return tndb_prepared_send_fixed(conn, binds[which].key, binds[which].sql, &with);
+}
+
+/* As text: at level hardened the tenant's role may not call set_config(). */
+void tndb_scope_limit(const tndb_scope *scope, tndb_conn *conn, bool timed) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  if (!scope->timeout) {
+    return;
+  }
+  tndb_buffer_format(&sql, "SET LOCAL statement_timeout = %s", timed ? scope->timeout : "0");
+  if (sql.failed) {
+    conn->send_failed = true;
+  } else {
+    (void)tndb_exchange_send(conn, tndb_buffer_text(&sql), NULL);
+  }
 }
 
 void tndb_scope_bound(tndb_conn *conn, size_t place) {

@@ -19,10 +19,13 @@ typedef struct tndb_scope {
   const char *schema;
   const char *role;    /* NULL: the connected user himself */
   const char *timeout; /* of each statement, in milliseconds as text; NULL: the server's */
+  bool own;            /* the connection is the tenant's own: nothing has to be set, only proved */
 } tndb_scope;
 
-/* Queue the statement; returns its place. */
-size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn);
+/* Queue the statement; returns its place. `timed` false: without the time limit. */
+size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn, bool timed);
+/* Queue a change of the time limit inside a bound transaction, where the scope has one. */
+void tndb_scope_limit(const tndb_scope *scope, tndb_conn *conn, bool timed);
 /* After it succeeded: learn from its answer whether a pooler stands between. */
 void tndb_scope_bound(tndb_conn *conn, size_t place);
 /* Raise what a failed bind means: ISOLATION, unless the server was merely busy or gone. */

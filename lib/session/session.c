@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "catalog/login.h"
 #include "pg/copy.h"
 #include "session/values.h"
 tenantdb_status tndb_session_check_handle(const tenantdb_session *session, tenantdb_error **error) {
@@ -45,7 +46,7 @@ static bool give_back(tenantdb_session *session, tndb_conn *conn) {
   if (conn && session->adopted) {
     return tndb_conn_give_back(conn);
   }
-  tndb_pool_release(session->db->pool, conn);
+  tndb_login_release(session->db, conn);
   return true;
 }
 
@@ -117,9 +118,11 @@ static const char *timeout_text(tenantdb_session *session) {
  * told. What the cache says may be old, so it is the catalog that is asked.
  */
 static tenantdb_status require_version(tenantdb_session *session, const tndb_session_settings *settings,
-                                       tndb_deadline deadline, tenantdb_error **error) {
+                                       tenantdb_error **error) {
   tndb_deadline patience = tndb_clock_ms() + settings->wait_version_ms;
+  int64_t allowed = tndb_config_number(session->db->config, TNDB_OPERATION_TIMEOUT);
   while (session->tenant->version < settings->min_version) {
+    tndb_deadline deadline = tndb_deadline_in(allowed); /* of one look; the wait may be longer */
     tenantdb_tenant *fresh = NULL;
     tenantdb_status status =
         tndb_tenant_read(session->db, session->conn, session->tenant->id, false, deadline, &fresh, error);
@@ -128,6 +131,9 @@ static tenantdb_status require_version(tenantdb_session *session, const tndb_ses
     }
     tenantdb_tenant_free(session->tenant);
     session->tenant = fresh;
+    if (fresh->state != TENANTDB_TENANT_ACTIVE) {
+      return TENANTDB_OK; /* which the caller finds out; nothing is worth waiting for */
+    }
     int left = tndb_deadline_left(patience);
     if (fresh->version < settings->min_version && left == 0) {
       (void)tndb_origin(
@@ -147,6 +153,20 @@ static tenantdb_status require_version(tenantdb_session *session, const tndb_ses
   return TENANTDB_OK;
 }
 
+/* At level login the connection that looked the tenant up is changed for one of the tenant's own. */
+static tenantdb_status move_to_own(tenantdb_session *session, tenantdb_error **error) {
+  tenantdb *db = session->db;
+  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_POOL_TIMEOUT));
+  deadline = tndb_deadline_min(deadline, tndb_deadline_in(session->timeout_ms));
+  tndb_conn *conn = NULL;
+  tndb_pool_release(db->pool, take_connection(session));
+  tenantdb_status status = tndb_login_lease(db, session->tenant, deadline, &conn, error);
+  session->scope.role = NULL;
+  session->scope.own = true;
+  session->conn = conn;
+  return status;
+}
+
 static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name,
                                       const tndb_session_settings *settings, tenantdb_error **error) {
   tenantdb *db = session->db;
@@ -156,7 +176,7 @@ static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *nam
     status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
   }
   if (!status) {
-    status = require_version(session, settings, deadline, error);
+    status = require_version(session, settings, error);
   }
   if (!status) {
     status = tndb_session_require_active(session->tenant->slug, session->tenant->state, error);
@@ -166,11 +186,11 @@ static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *nam
   }
   if (!status) {
     const tenantdb_tenant *tenant = session->tenant;
-    session->scope =
-        (tndb_scope){tenant->path, tenant->schema, db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL,
-                     timeout_text(session)};
+    const char *role = db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : NULL;
+    session->scope = (tndb_scope){tenant->path, tenant->schema, role, timeout_text(session), false};
   }
-  return status;
+  return status || db->level < TENANTDB_ISOLATION_LOGIN || session->adopted ? status
+                                                                            : move_to_own(session, error);
 }
 
 static tenantdb_status bind_to_shared(tenantdb_session *session, tenantdb_error **error) {
@@ -178,7 +198,7 @@ static tenantdb_status bind_to_shared(tenantdb_session *session, tenantdb_error 
   const char *schema = tndb_database_shared_schema(session->db);
   tndb_path_append(&path, session->db, schema);
   session->path = tndb_buffer_take(&path);
-  session->scope = (tndb_scope){session->path, schema, NULL, timeout_text(session)};
+  session->scope = (tndb_scope){session->path, schema, NULL, timeout_text(session), false};
   return session->path ? TENANTDB_OK : tndb_no_memory(error);
 }
 

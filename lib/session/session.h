@@ -35,15 +35,32 @@ typedef enum tndb_stage {
   TNDB_CALL_ENDED     /* the outcome is there */
 } tndb_stage;
 
+/*
+ * A stream and a COPY last as long as the caller takes over them. So the server
+ * is not told the deadline, and a stream's COMMIT waits for its end, or one that
+ * is given up halfway might be committed all the same.
+ */
+typedef enum tndb_call_kind {
+  TNDB_CALL_WHOLE,  /* the answers come whole */
+  TNDB_CALL_STREAM, /* the rows of the only statement come a few at a time */
+  TNDB_CALL_ENTER,  /* no statement: makes the transaction ready for a COPY */
+  TNDB_CALL_LEAVE   /* no statement: after it */
+} tndb_call_kind;
+
 typedef struct tndb_call {
   tndb_stage stage;
   tndb_call_item *items;
   size_t count;
-  bool stream;
-  bool begins;  /* BEGIN and the bind are part of the flush */
-  bool commits; /* COMMIT is part of the flush */
+  tndb_call_kind kind;
+  bool begins;    /* BEGIN and the bind are part of the flush */
+  bool alone;     /* the transaction is the call's own */
+  bool bare;      /* … and the server's: one statement on the tenant's own connection, proved before */
+  bool commits;   /* … and its COMMIT is part of the flush */
+  bool abandoned; /* … and is not to be committed */
+  bool rows_seen; /* rows were handed out: too late to run it again */
   bool retried;
   bool was_failed; /* the COMMIT of a failed transaction: a ROLLBACK that answers STATE */
+  int rollbacks;   /* how often ROLLBACK had to be repeated */
   void (*collect)(void *batch, tndb_conn *conn); /* takes the answers before anything else is sent */
   void *batch;
   size_t bind; /* places in the exchange */
@@ -76,6 +93,7 @@ struct tenantdb_session {
   char timeout_text[24];
   int64_t timeout_ms;
   bool read_only;
+  bool proved;     /* the scope was proved on this connection, which is the tenant's own */
   bool adopted;    /* the connection is the caller's own */
   char *begin_sql; /* of the transaction begun */
 };

@@ -40,11 +40,15 @@ static tenantdb_status next(tenantdb_result *result, tenantdb_error **error) {
 static void abandon(tenantdb_result *result) {
   tenantdb_session *session = result->owner;
   if (session->call.stage != TNDB_CALL_ENDED && session->conn) {
+    tndb_deadline patience = tndb_deadline_in(CANCEL_MS);
     tndb_conn_cancel(session->conn);
+    session->call.abandoned = true;
     session->call.allowed_ms = CANCEL_MS;
-    session->call.deadline = tndb_deadline_in(CANCEL_MS);
+    session->call.deadline = patience;
     while (tndb_call_wait(session) == TNDB_STEP_ROWS) {
       PQclear(tndb_exchange_take(session->conn, session->item.place));
+      /* Rows that were computed before the request came are sent all the same, however many. */
+      session->conn->dead = session->conn->dead || tndb_deadline_left(patience) == 0;
     }
   }
   (void)tndb_call_outcome(session, NULL);
@@ -69,7 +73,7 @@ tenantdb_status tenantdb_session_stream(tenantdb_session *session, const char *s
     status = tndb_rows_empty(&made, error);
   }
   if (!status) {
-    status = tndb_call_run_copy(session, sql, params, true, error);
+    status = tndb_call_run_copy(session, sql, params, TNDB_CALL_STREAM, error);
   }
   if (status) {
     tenantdb_result_free(made);

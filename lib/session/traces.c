@@ -35,20 +35,81 @@ static bool has_word(const char *at, const char *lower) {
   return *lower == '\0';
 }
 
-/* Calls that reach beyond the transaction. Their names hold an underscore: only those places are looked at.
- */
-static bool calls_beyond(const char *sql) {
-  for (const char *at = strchr(sql, '_'); at; at = strchr(at + 1, '_')) {
-    if ((at - sql >= 3 && has_word(at - 3, "set_config")) ||
-        (at - sql >= 8 && has_word(at - 8, "advisory_lock"))) {
+/* Whether the word stands around `at`, which is its character number `offset`. */
+static bool is_inside(const char *sql, const char *at, size_t offset, const char *lower) {
+  return (size_t)(at - sql) >= offset && has_word(at - offset, lower);
+}
+
+/* Each name at its underscore, so that a search for that finds all of them. */
+static bool names_with_underscore(const char *sql, const char *at) {
+  static const struct {
+    size_t offset;
+    const char *word;
+  } names[] = {{3, "set_config"}, {8, "advisory_lock"}, {2, "pg_settings"}, {0, "_to_xml"},
+               {2, "ts_stat"},    {2, "ts_rewrite"}, /* these run a text, and so may hide the others */
+               {5, "xpath_table"}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (is_inside(sql, at, names[i].offset, names[i].word)) {
       return true;
     }
   }
   return false;
 }
 
+/*
+ * Calls that reach beyond the transaction, or may: those that run a text, and
+ * names with escapes (U&"..."), which could be any. What functions of the
+ * application's own do cannot be seen here.
+ */
+static bool calls_beyond(const char *sql) {
+  for (const char *at = sql; *at; at++) {
+    bool found = false;
+    switch (*at) {
+      case '_':
+        found = names_with_underscore(sql, at);
+        break;
+      case '&':
+        found = at[1] == '"' && is_inside(sql, at, 1, "u&");
+        break;
+      case 's':
+      case 'S':
+        found = has_word(at, "setseed");
+        break;
+      case 'd':
+      case 'D':
+        found = has_word(at, "dblink");
+        break;
+      case 'c':
+      case 'C':
+        found = has_word(at, "crosstab") || has_word(at, "connectby");
+        break;
+      default:
+        break;
+    }
+    if (found) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/* EXPLAIN ANALYZE CREATE TABLE ... AS makes the table, which may be a temporary one. */
+static bool explains_creation(const char *sql, PGresult *result) {
+  const char *at = strncmp(PQcmdStatus(result), "EXPLAIN", 7) == 0 ? sql : "";
+  while (*at && !has_word(at, "create")) {
+    at++;
+  }
+  return *at != '\0';
+}
+
 void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result) {
-  if (!leaves_nothing(result) || calls_beyond(sql)) {
+  if (!leaves_nothing(result) || calls_beyond(sql) || explains_creation(sql, result)) {
+    conn->tainted = true;
+  }
+}
+
+void tndb_traces_note_copy(tndb_conn *conn, const char *sql) {
+  if (calls_beyond(sql)) {
     conn->tainted = true;
   }
 }

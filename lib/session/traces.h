@@ -7,5 +7,7 @@
 
 /* After a statement succeeded: mark the connection when it may have left something. */
 void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result);
+/* The same of a COPY: it leaves what the functions in its query do. */
+void tndb_traces_note_copy(tndb_conn *conn, const char *sql);
 
 #endif

@@ -8,7 +8,7 @@
 
 tndb_values tndb_values_of(const tenantdb_params *params) {
   return (tndb_values){tndb_params_count(params), tndb_params_values(params), tndb_params_lengths(params),
-                       NULL, NULL};
+                       tndb_params_formats(params), tndb_params_types(params)};
 }
 
 static size_t size_of_value(const tndb_values *values, size_t i) {
@@ -76,7 +76,7 @@ void tndb_item_free(tndb_call_item *item) {
 }
 
 tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, const tenantdb_params *params,
-                                   bool stream, tenantdb_error **error) {
+                                   tndb_call_kind kind, tenantdb_error **error) {
   tenantdb_status status = tndb_params_mistake(params, error);
   if (!status) {
     status = tndb_session_admit(sql, error);
@@ -87,7 +87,7 @@ tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, c
     status = tndb_item_copy(sql, &values, &session->item, error);
   }
   if (!status) {
-    status = tndb_call_run(session, &session->item, 1, stream, error);
+    status = tndb_call_run(session, kind, &session->item, 1, error);
   }
   if (status) {
     tndb_item_free(&session->item);

@@ -55,6 +55,20 @@ bool tndb_sql_is_transaction_control(const char *sql, const char **word) {
   return false;
 }
 
+bool tndb_sql_is_client_copy(const char *sql) {
+  tndb_lexer lexer;
+  tndb_token token;
+  if (!first(&lexer, &token, sql) || !tndb_token_is_word(sql, &token, "copy")) {
+    return false;
+  }
+  while (tndb_lexer_next(&lexer, &token)) {
+    if (tndb_token_is_word(sql, &token, "stdin") || tndb_token_is_word(sql, &token, "stdout")) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool tndb_sql_is_empty(const char *sql) {
   tndb_lexer lexer;
   tndb_token token;

@@ -11,6 +11,8 @@
  * be NULL) receives what it is, in capitals, static, or NULL.
  */
 bool tndb_sql_is_transaction_control(const char *sql, const char **word);
+/* Whether it is COPY from or to the client. */
+bool tndb_sql_is_client_copy(const char *sql);
 /* Whether there is nothing but blanks, comments and semicolons. */
 bool tndb_sql_is_empty(const char *sql);
 

@@ -26,13 +26,15 @@ static size_t send_names(tndb_work *work, const char *before, const char *first,
   return send_text(work, &sql);
 }
 
-size_t tndb_access_create_role(tndb_work *work, const char *role) {
+size_t tndb_access_create_role(tndb_work *work, const char *role, const tndb_login *login) {
   char group[64];
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_database_group_role(work->db, group);
   tndb_buffer_append(&sql, "CREATE ROLE ");
   tndb_quote_identifier(&sql, role);
-  tndb_buffer_append(&sql, " NOLOGIN IN ROLE ");
+  tndb_buffer_append(&sql, login ? " LOGIN" : " NOLOGIN");
+  tndb_work_fail_if(work, login && !tndb_login_append(login, work->conn, &sql));
+  tndb_buffer_append(&sql, " IN ROLE ");
   tndb_quote_identifier(&sql, group);
   tndb_buffer_append(&sql, " ROLE CURRENT_USER");
   return send_text(work, &sql);
@@ -106,6 +108,9 @@ void tndb_access_open(tndb_work *work, const char *schema, const char *role) {
   if (group[0]) {
     (void)send_names(work, "GRANT ", group, " TO ", role);
   }
+  if (work->db->level >= TENANTDB_ISOLATION_LOGIN) {
+    (void)send_names(work, "ALTER ROLE ", role, " LOGIN", NULL);
+  }
 }
 
 void tndb_access_shut(tndb_work *work, const char *schema, const char *role) {
@@ -115,6 +120,7 @@ void tndb_access_shut(tndb_work *work, const char *schema, const char *role) {
   if (group[0]) {
     (void)send_names(work, "REVOKE ", group, " FROM ", role);
   }
+  (void)send_names(work, "ALTER ROLE ", role, " NOLOGIN", NULL); /* whatever level it was opened at */
 }
 
 void tndb_access_drop_role(tndb_work *work, const char *role) {

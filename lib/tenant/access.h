@@ -3,10 +3,13 @@
 #ifndef TNDB_TENANT_ACCESS_H
 #define TNDB_TENANT_ACCESS_H
 
-#include "catalog/work.h"
+#include "catalog/login.h"
 
-/* Create the role, a member of the group; the connected user becomes a member of it. Returns the place. */
-size_t tndb_access_create_role(tndb_work *work, const char *role);
+/*
+ * Create the role, a member of the group, able to log in when `login` is given; the connected user becomes
+ * a member of it. Returns the place.
+ */
+size_t tndb_access_create_role(tndb_work *work, const char *role, const tndb_login *login);
 /*
  * Let the role use a new, empty schema: what the connected user makes in it from
  * now on, by provisioning or by a migration, is the role's to use when it is made.

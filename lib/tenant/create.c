@@ -13,7 +13,8 @@ typedef struct creation {
   tenantdb *db;
   const char *slug;
   const char *action;
-  bool active; /* provision at once */
+  bool active;       /* provision at once */
+  tndb_login *login; /* at level login, when it is provisioned */
   tndb_spec spec;
   tndb_names_of_tenant names;
   char hash[TNDB_SHA256_HEX]; /* of the registry */
@@ -27,22 +28,25 @@ static size_t queue_tenant(tndb_work *work, const creation *new_tenant, tenantdb
       &sql,
       "WITH t AS (INSERT INTO %stenants (id, slug, name, schema_name, role_name, state, registry_hash, "
       "version,"
-      " properties) VALUES ($1, $2, $3, $4, $5, $6, $7, %lld, coalesce($8::jsonb, '{}')) RETURNING *)"
+      " properties, credential) VALUES ($1, $2, $3, $4, $5, $6, $7, %lld, coalesce($8::jsonb, '{}'), $9)"
+      " RETURNING *)"
       " SELECT " TNDB_TENANT_COLUMNS " FROM t",
       work->db->catalog, (long long)(new_tenant->active ? work->db->registry->version : 0));
   if (sql.failed) {
     (void)tndb_no_memory(error);
     return TNDB_NONE;
   }
-  const char *values[] = {new_tenant->spec.id,
-                          new_tenant->slug,
-                          new_tenant->spec.name,
-                          new_tenant->names.schema,
-                          new_tenant->names.role[0] ? new_tenant->names.role : NULL,
-                          new_tenant->active ? "active" : "pending",
-                          new_tenant->active ? new_tenant->hash : NULL,
-                          new_tenant->spec.properties};
-  return tndb_work_send(work, tndb_buffer_text(&sql), 8, values);
+  const char *values[] = {
+      new_tenant->spec.id,
+      new_tenant->slug,
+      new_tenant->spec.name,
+      new_tenant->names.schema,
+      new_tenant->names.role[0] ? new_tenant->names.role : NULL,
+      new_tenant->active ? "active" : "pending",
+      new_tenant->active ? new_tenant->hash : NULL,
+      new_tenant->spec.properties,
+      new_tenant->login && new_tenant->login->credential[0] ? new_tenant->login->credential : NULL};
+  return tndb_work_send(work, tndb_buffer_text(&sql), 9, values);
 }
 
 static void queue_record(tndb_work *work, const creation *new_tenant) {
@@ -142,9 +146,10 @@ static tenantdb_status queue_all(tndb_work *work, const creation *new_tenant, tn
     return TENANTDB_MEMORY;
   }
   queue_record(work, new_tenant);
-  return new_tenant->active ? tndb_provision_queue(provision, work, new_tenant->spec.id,
-                                                   new_tenant->names.schema, new_tenant->names.role, error)
-                            : TENANTDB_OK;
+  return new_tenant->active
+             ? tndb_provision_queue(provision, work, new_tenant->spec.id, new_tenant->names.schema,
+                                    new_tenant->names.role, new_tenant->login, error)
+             : TENANTDB_OK;
 }
 
 static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant **tenant,
@@ -181,6 +186,24 @@ static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant 
   return status;
 }
 
+/* The password is kept before the transaction begins, and forgotten when nothing came of it. */
+static tenantdb_status create_with_login(creation *new_tenant, tenantdb_tenant **tenant,
+                                         tenantdb_error **error) {
+  tndb_login login;
+  if (!new_tenant->active || new_tenant->db->level < TENANTDB_ISOLATION_LOGIN) {
+    return run_creation(new_tenant, tenant, error);
+  }
+  tenantdb_status status =
+      tndb_login_make(&login, new_tenant->db, new_tenant->spec.id, new_tenant->names.role, NULL, error);
+  if (!status) {
+    new_tenant->login = &login;
+    status = run_creation(new_tenant, tenant, error);
+    tndb_login_settle(&login, status, NULL);
+    new_tenant->login = NULL;
+  }
+  return status;
+}
+
 static tenantdb_status create(tenantdb *db, const char *slug, const tenantdb_tenant_spec *spec, bool active,
                               tenantdb_tenant **out, tenantdb_error **error) {
   tndb_error_reset(error);
@@ -204,7 +227,7 @@ static tenantdb_status create(tenantdb *db, const char *slug, const tenantdb_ten
     status = tndb_registry_hash(db->registry, TENANTDB_BASE_TENANT, new_tenant.hash, &own);
   }
   if (!status) {
-    status = run_creation(&new_tenant, &tenant, &own);
+    status = create_with_login(&new_tenant, &tenant, &own);
     if (status && same_key_used(own, &new_tenant)) {
       status = answer_again(&new_tenant, &tenant, &own);
     }

@@ -79,13 +79,14 @@ static tenantdb_status queue_verification(tndb_provision *provision, tndb_work *
 }
 
 tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
-                                     const char *schema, const char *role, tenantdb_error **error) {
+                                     const char *schema, const char *role, const tndb_login *login,
+                                     tenantdb_error **error) {
   *provision = (tndb_provision){schema, role, {NULL, 0}, TNDB_NONE, TNDB_NONE, TNDB_NONE, TNDB_NONE};
   tenantdb_status status =
       tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
                                tndb_database_shared_schema(work->db), &provision->ddl, error);
   if (!status && *role) {
-    provision->create_role = tndb_access_create_role(work, role);
+    provision->create_role = tndb_access_create_role(work, role, login);
   }
   if (!status) {
     status = queue_schema(provision, work, id, error);
@@ -95,6 +96,9 @@ tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work,
   }
   if (*role) {
     tndb_access_prepare(work, schema, role);
+    if (login) {
+      tndb_login_keep_path(work, role);
+    }
   }
   for (size_t i = 0; i < provision->ddl.count; i++) {
     size_t place = tndb_work_send(work, provision->ddl.items[i].sql, 0, NULL);

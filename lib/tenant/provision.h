@@ -8,7 +8,7 @@
 #ifndef TNDB_TENANT_PROVISION_H
 #define TNDB_TENANT_PROVISION_H
 
-#include "catalog/work.h"
+#include "catalog/login.h"
 #include "registry/registry.h"
 
 typedef struct tndb_provision {
@@ -21,9 +21,10 @@ typedef struct tndb_provision {
   size_t verify;
 } tndb_provision;
 
-/* Queue it all. tndb_provision_free() in every case. */
+/* Queue it all; `login` at level login, else NULL. tndb_provision_free() in every case. */
 tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
-                                     const char *schema, const char *role, tenantdb_error **error);
+                                     const char *schema, const char *role, const tndb_login *login,
+                                     tenantdb_error **error);
 /*
  * When the statement that failed is one of these: give the error its place and
  * its meaning. True when it was.

@@ -20,6 +20,7 @@ typedef struct purge {
   char id[TNDB_UUID_TEXT];
   char *schema;
   char *role;
+  char credential[TNDB_UUID_TEXT];
   char owner[TNDB_UUID_TEXT];
   char operation[TNDB_UUID_TEXT];
 } purge;
@@ -368,6 +369,7 @@ static tenantdb_status prepare(tenantdb *db, const char *name, bool force, bool 
   tenantdb_status status = tndb_change_start(&work, db, name, &tenant, error);
   if (!status) {
     memcpy(job->id, tenant->id, sizeof job->id);
+    memcpy(job->credential, tenant->credential, sizeof job->credential);
     job->schema = tndb_strdup(tenant->schema);
     job->role = tndb_strdup(tenant->role);
     status = job->schema && job->role ? TENANTDB_OK : tndb_no_memory(error);
@@ -405,9 +407,15 @@ static tenantdb_status purge_tenant(tenantdb *db, const char *name, bool force, 
   }
   tenantdb_status status = prepare(db, name, force, only_deleting, &job, &done, error);
   if (!status && !done) {
+    tndb_login_end(db, job.role);
     status = tndb_elsewhere_clean(db, job.role, error);
     if (!status) {
       status = run(&job, error);
+    }
+    if (!status) {
+      tndb_login login = {.db = db, .tenant = job.id, .role = job.role};
+      tndb_login_settle(&login, TENANTDB_OK, job.credential);
+      (void)tndb_login_remember(db, job.role, NULL, NULL);
     }
     if (status) {
       release_lease(&job);

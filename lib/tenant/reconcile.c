@@ -14,6 +14,7 @@
 #include "catalog/work.h"
 #include "tenant/access.h"
 #include "tenant/naming.h"
+#include "tenant/password.h"
 #include "tenant/purge.h"
 #include "tenant/transition.h"
 
@@ -25,12 +26,23 @@ static const char roleless_sql[] =
     " (t.role_name IS NULL OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = t.role_name))"
     " AND EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schema_name) ORDER BY "
     "t.created_at, t.id";
+/* $1 the choice of login.passwords, $2 how paths go on behind the tenant's schema. */
+static const char loginless_sql[] =
+    "SELECT t.id, t.slug FROM %stenants t JOIN pg_catalog.pg_roles r ON r.rolname = t.role_name WHERE"
+    " t.state = 'active' AND (NOT r.rolcanlogin OR $1::text = 'functions' AND t.credential IS NULL OR NOT "
+    "EXISTS"
+    " (SELECT FROM pg_catalog.pg_db_role_setting s JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase"
+    " WHERE s.setrole = r.oid AND d.datname = pg_catalog.current_database() AND 'search_path=\"' ||"
+    " pg_catalog.replace(t.schema_name, '\"', '\"\"') || '\"' || $2::text = ANY (s.setconfig)))"
+    " ORDER BY t.created_at, t.id";
 static const char schemaless_sql[] =
     "SELECT t.id, t.slug FROM %stenants t WHERE t.state IN ('active', 'suspended', 'archived') AND NOT EXISTS"
     " (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schema_name) ORDER BY t.created_at, t.id";
 
 /* Run one of the queries above, of which the first names the catalog twice. */
-static tenantdb_status find(tenantdb *db, const char *pattern, PGresult **rows, tenantdb_error **error) {
+static tenantdb_status find(tenantdb *db, const char *pattern, const char *const values[2], PGresult **rows,
+                            tenantdb_error **error) {
+  tndb_values with = {.count = values ? 2 : 0, .values = values};
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   for (const char *at = pattern; *at;) {
@@ -52,7 +64,7 @@ static tenantdb_status find(tenantdb *db, const char *pattern, PGresult **rows, 
     status = tndb_catalog_require(db, conn, deadline, error);
   }
   if (!status) {
-    status = tndb_exchange_single(conn, tndb_buffer_text(&sql), NULL, deadline, rows, error);
+    status = tndb_exchange_single(conn, tndb_buffer_text(&sql), &with, deadline, rows, error);
   }
   tndb_pool_release(db->pool, conn);
   return status;
@@ -96,7 +108,7 @@ static tenantdb_status give_role(tenantdb *db, const char *id, tenantdb_error **
                         NULL};
     size_t place = tndb_change_update(&work, tenant, "role_name = $3", role);
     tndb_work_record(&work, &what);
-    (void)tndb_access_create_role(&work, role);
+    (void)tndb_access_create_role(&work, role, NULL);
     tndb_access_grant(&work, tenant->schema, role);
     if (tenant->state != TENANTDB_TENANT_ACTIVE) {
       tndb_access_shut(&work, tenant->schema, role);
@@ -112,7 +124,7 @@ static tenantdb_status give_role(tenantdb *db, const char *id, tenantdb_error **
 
 static tenantdb_status resume_purges(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
-  tenantdb_status status = find(db, interrupted_sql, &rows, error);
+  tenantdb_status status = find(db, interrupted_sql, NULL, &rows, error);
   for (int i = 0; !status && i < PQntuples(rows); i++) {
     tenantdb_error *own = NULL;
     tenantdb_status done = tndb_purge_resume(db, PQgetvalue(rows, i, 0), &own);
@@ -127,7 +139,7 @@ static tenantdb_status give_roles(tenantdb *db, tndb_table *table, tenantdb_erro
   if (db->level < TENANTDB_ISOLATION_ROLE) {
     return TENANTDB_OK;
   }
-  tenantdb_status status = find(db, roleless_sql, &rows, error);
+  tenantdb_status status = find(db, roleless_sql, NULL, &rows, error);
   for (int i = 0; !status && i < PQntuples(rows); i++) {
     tenantdb_error *own = NULL;
     tenantdb_status done = give_role(db, PQgetvalue(rows, i, 0), &own);
@@ -137,9 +149,31 @@ static tenantdb_status give_roles(tenantdb *db, tndb_table *table, tenantdb_erro
   return status;
 }
 
+static tenantdb_status give_logins(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  if (db->level < TENANTDB_ISOLATION_LOGIN) {
+    return TENANTDB_OK;
+  }
+  tndb_auto_buffer path = TNDB_BUFFER_INIT;
+  tndb_path_append(&path, db, "");
+  if (path.failed) {
+    return tndb_no_memory(error);
+  }
+  PGresult *rows;
+  const char *values[] = {tndb_config_text(db->config, TNDB_LOGIN_PASSWORDS),
+                          tndb_buffer_text(&path) + 2}; /* behind the quotes of no schema at all */
+  tenantdb_status status = find(db, loginless_sql, values, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    tenantdb_error *own = NULL;
+    tenantdb_status done = tndb_password_give(db, PQgetvalue(rows, i, 0), "give login", NULL, &own);
+    status = note(table, PQgetvalue(rows, i, 1), NULL, "give login", done, own, error);
+  }
+  PQclear(rows);
+  return status;
+}
+
 static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
-  tenantdb_status status = find(db, schemaless_sql, &rows, error);
+  tenantdb_status status = find(db, schemaless_sql, NULL, &rows, error);
   for (int i = 0; !status && i < PQntuples(rows); i++) {
     add(table, PQgetvalue(rows, i, 1), NULL, "report",
         "the tenant's schema is gone: restore it from a backup, or purge the tenant");
@@ -162,6 +196,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   status = resume_purges(db, table, error);
   if (!status) {
     status = give_roles(db, table, error);
+  }
+  if (!status) {
+    status = give_logins(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

@@ -143,6 +143,11 @@ static tenantdb_status change_state(tenantdb *db, const char *name, const transi
       tndb_access_shut(&work, tenant->schema, tenant->role);
     }
     status = tndb_change_commit(&work, tenant, place, result, error);
+    if (!status && change->to != TENANTDB_TENANT_ACTIVE) {
+      /* What came in before has no right to the schema any more; now it goes. */
+      tndb_work_end(&work);
+      tndb_login_end(db, tenant->role);
+    }
   }
   return end_call(&work, tenant, name, status, error);
 }
@@ -201,7 +206,7 @@ tenantdb_status tenantdb_tenant_remove(tenantdb *db, const char *tenant, int64_t
 /* ---------------------------------------------------------------- activate */
 
 static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, tndb_provision *provision,
-                                tenantdb_tenant **result, tenantdb_error **error) {
+                                const tndb_login *login, tenantdb_tenant **result, tenantdb_error **error) {
   tenantdb *db = work->db;
   char hash[TNDB_SHA256_HEX];
   tndb_names_of_tenant names;
@@ -219,6 +224,9 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
   tndb_auto_buffer set = TNDB_BUFFER_INIT;
   tndb_buffer_format(&set, "state = 'active', registry_hash = $3, version = %lld",
                      (long long)db->registry->version);
+  if (login && login->credential[0]) {
+    tndb_buffer_format(&set, ", credential = '%s'", login->credential);
+  }
   tndb_work_fail_if(work, set.failed);
   size_t place = tndb_change_update(work, tenant, tndb_buffer_text(&set), hash);
   if (names_role) {
@@ -230,12 +238,41 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
     place = TNDB_NONE; /* the row above does not show the role: read it again */
   }
   record(work, tenant, "activate", TENANTDB_TENANT_ACTIVE, NULL);
-  status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, error);
+  status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, login, error);
   if (!status) {
     status = tndb_change_commit(work, tenant, place, result, error);
     if (status && work->conn && tndb_provision_explain(provision, work, error)) {
       status = tenantdb_error_status(*error);
     }
+  }
+  return status;
+}
+
+/* What a login will be, made before the transaction. Nothing below level login, or when it is not pending. */
+typedef struct future_login {
+  tenantdb_tenant *tenant;
+  tndb_names_of_tenant names;
+  tndb_login login;
+  bool made;
+} future_login;
+
+static tenantdb_status make_login(tenantdb *db, const char *name, future_login *future,
+                                  tenantdb_error **error) {
+  if (db->level < TENANTDB_ISOLATION_LOGIN) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tenantdb_tenant_get(db, name, &future->tenant, error);
+  const tenantdb_tenant *tenant = future->tenant;
+  if (status || tenant->state != TENANTDB_TENANT_PENDING) {
+    return status;
+  }
+  if (!tenant->role[0]) {
+    status = tndb_naming_make(db, tenant->slug, tenant->id, &future->names, error);
+  }
+  if (!status) {
+    status = tndb_login_make(&future->login, db, tenant->id,
+                             tenant->role[0] ? tenant->role : future->names.role, NULL, error);
+    future->made = !status;
   }
   return status;
 }
@@ -246,20 +283,28 @@ tenantdb_status tenantdb_tenant_activate(tenantdb *db, const char *name, tenantd
   if (status) {
     return status;
   }
-  tndb_work work;
+  tndb_work work = {0};
   tndb_provision provision = {0};
   tenantdb_tenant *tenant = NULL;
   tenantdb_error *own = NULL;
-  status = tndb_change_start(&work, db, name, &tenant, &own);
+  future_login future = {.tenant = NULL};
+  status = make_login(db, name, &future, &own);
+  if (!status) {
+    status = tndb_change_start(&work, db, name, &tenant, &own);
+  }
   if (!status) {
     uint32_t from = TNDB_STATE_BIT(TENANTDB_TENANT_PENDING) | TNDB_STATE_BIT(TENANTDB_TENANT_FAILED);
     status = tndb_change_require(tenant, from, "activate", &own);
   }
   if (!status) {
-    status = activate(&work, tenant, &provision, result, &own);
+    status = activate(&work, tenant, &provision, future.made ? &future.login : NULL, result, &own);
   }
   tndb_provision_free(&provision);
   status = end_call(&work, tenant, name, status, &own);
+  if (future.made) {
+    tndb_login_settle(&future.login, status, NULL);
+  }
+  tenantdb_tenant_free(future.tenant);
   return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 

@@ -13,6 +13,8 @@
 #ifndef TNDB_ATTACK_H
 #define TNDB_ATTACK_H
 
+#include <libpq-fe.h>
+
 #include "fixture.h"
 
 /* Kinds of leaks, as letters in the rows of the corpus; "" is a scope that held. */
@@ -31,8 +33,10 @@ enum { N_LEVELS = 4, MOST_STEPS = 14 };
  */
 typedef enum step_kind {
   STEP_END,
-  QUERY,       /* tenantdb_session_query() */
-  BEGIN,       /* text: the mode, or NULL */
+  BEFORE, /* as the first step: the row is true of servers before this major version */
+  SINCE,  /* the same: from this one on */
+  QUERY,  /* tenantdb_session_query() */
+  BEGIN,  /* text: the mode, or NULL */
   COMMIT,
   ROLLBACK,
   SAVEPOINT,   /* text: its name */
@@ -47,6 +51,7 @@ typedef enum step_kind {
   TEXT,        /* query_text() with one value */
   TYPED,       /* query() with one typed text parameter */
   SEND,        /* without waiting, then stepped to the end */
+  START,       /* without waiting, and left under way */
   COMPILED,    /* a template compiled and run */
   OPEN,        /* text: another session is opened by this slug, in place of the one there is */
   AGAIN,       /* the session is closed, and opened again */
@@ -56,7 +61,7 @@ typedef enum step_kind {
   AS_THIRD,    /* a third tenant's, who did not look for anything: what he sees is a leak */
   OUTSIDE,     /* SQL of a superuser on another connection */
   PROBE,       /* the same; the first cell holds letters of leaks */
-  HEAR         /* the notifications that came */
+  HEAR         /* the notifications that came; with a text: to the superuser's connection */
 } step_kind;
 
 typedef struct step {
@@ -90,17 +95,19 @@ typedef struct tenant_place {
   const char *slug;
   char id[40];
   char schema[64];
-  char role[64]; /* the connected user's at level routing */
+  char role[64];    /* the connected user's at level routing */
   char state[4096]; /* what a fresh session finds */
 } tenant_place;
 
 typedef struct place {
+  bool ready;
   int32_t level; /* TENANTDB_ISOLATION_ */
   const char *url;
   const char *owner;
   char *as_owner;
   tenantdb *db;
-  PGconn *admin;   /* a superuser, outside of everything */
+  tenantdb_session *session; /* the one in use, so that a test that fails can be tidied up after */
+  PGconn *admin;             /* a superuser, outside of everything */
   PGconn *witness; /* a connection such as the victim's sessions use, idle, a value in its last statement */
   tenant_place me, victim, third;
   char shared_state[4096];
@@ -114,6 +121,10 @@ typedef struct place {
 /* Opens the level; fails the test when it cannot be had. */
 void place_make(place *p, int32_t level);
 void place_drop(place *p);
+/* A new witness: the old one may be gone. */
+void place_witness(place *p);
+/* After a test that failed half-way. */
+void place_recover(place *p);
 /* A new pool: the connections of the old one are gone. */
 void place_renew(place *p);
 /* SQL of the superuser; the first cell (free() it), or NULL. Fails the test. */
@@ -129,6 +140,9 @@ void place_state(tenantdb_session *session, char *state, size_t size);
 char *place_fill(const place *p, const char *text);
 
 /* ------------------------------------------------------------- an attack, carried out */
+
+/* Option --trail: what every step answered is told in any case. */
+extern bool attack_trail;
 
 /* Leaks as sorted letters in `found`; what they were is told when that is not `expected`. */
 void attack_run(place *p, const attack *a, const char *expected, char found[8]);

@@ -128,17 +128,20 @@ void standard_provision_sql(char *sql, size_t size, const char *slug, const char
       slug, slug, slug, schema, role);
   add(sql, size,
       "CREATE ROLE \"%s\" NOLOGIN IN ROLE bench_group ROLE CURRENT_USER;"
-      "CREATE SCHEMA \"%s\";SELECT set_config('search_path', '\"%s\", pg_temp', true);",
-      role, schema, schema);
-  add(sql, size, "%s", ddl);
-  add(sql, size, "GRANT USAGE ON SCHEMA \"%s\" TO \"%s\";GRANT SELECT, INSERT, UPDATE, DELETE ON ", schema,
-      role);
-  add_table_list(sql, size, "", "");
+      "CREATE SCHEMA \"%s\";COMMENT ON SCHEMA \"%s\" IS 'libtenantdb tenant %s';"
+      "SELECT set_config('search_path', '\"%s\", pg_temp', true);",
+      role, schema, schema, slug, schema);
   add(sql, size,
-      " TO \"%s\";"
+      "GRANT USAGE ON SCHEMA \"%s\" TO \"%s\";"
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA \"%s\" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO \"%s\";"
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA \"%s\" GRANT USAGE, SELECT ON SEQUENCES TO \"%s\";"
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA \"%s\" GRANT EXECUTE ON FUNCTIONS TO \"%s\";",
+      schema, role, schema, role, schema, role, schema, role);
+  add(sql, size, "%s", ddl);
+  add(sql, size,
       "SELECT CASE WHEN count(*) <> %d THEN ('verification failed, tables: ' || count(*))::int END "
       "FROM pg_class WHERE relkind = 'r' AND relnamespace = '\"%s\"'::regnamespace AND relname IN (",
-      role, STANDARD_TABLES, schema);
+      STANDARD_TABLES, schema);
   add_table_list(sql, size, "'", "'");
   add(sql, size,
       ");INSERT INTO bench_catalog.operations (id, tenant_id, kind, state, finished_at) "

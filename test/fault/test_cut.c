@@ -98,6 +98,35 @@ static void test_calls(void **state) {
   }
 }
 
+/*
+ * Cut, and no way to the server afterwards: then nobody can tell, and the answer
+ * is UNKNOWN with the operation's id, under which the catalog knows.
+ */
+static void test_unreachable(void **state) {
+  (void)state;
+  for (int64_t at = 1; at <= 40; at += 13) {
+    tenantdb *db =
+        fixture_open(by_proxy, NULL,
+                     FIXTURE_OPTIONS("database.connect_timeout", "200ms", "operation.lock_timeout", "200ms"));
+    proxy_trigger trigger = {.action = PROXY_CLOSE, .from = PROXY_SERVER, .number = at, .sticky = true};
+    proxy_arm(proxy, &trigger);
+    tenantdb_status status = tenantdb_tenant_create(db, "faulty", NULL, NULL, &error);
+    proxy_disarm(proxy);
+    fault_wait_quiet(url);
+    harness_assert_status(status, error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN);
+    assert_string_equal(tenantdb_error_tenant(error), "faulty");
+    assert_int_equal(
+        harness_count(url, "SELECT count(*) FROM tenantdb.operations WHERE id = '%s' AND kind = 'create'",
+                      tenantdb_error_operation(error)),
+        fault_is_active(url));
+    assert_int_equal(fixture_halves(url), 0);
+    tenantdb_error_free(error);
+    error = NULL;
+    fault_remove(direct, url);
+    tenantdb_close(db);
+  }
+}
+
 /* ---------------------------------------------------------------- bootstrap */
 
 static int64_t count_tables(const char *in) {
@@ -165,6 +194,7 @@ static void test_bootstrap(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_calls),
+      cmocka_unit_test(test_unreachable),
       cmocka_unit_test(test_bootstrap),
   };
   return cmocka_run_group_tests_name("cut", tests, setup, teardown);

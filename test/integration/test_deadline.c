@@ -141,8 +141,13 @@ static void test_server_timeouts(void **state) {
 
 /* ---------------------------------------------------------------- killed */
 
+/* PostgreSQL 13 cannot wait for it by itself. */
 static void terminate(int pid) {
-  harness_sql(url, "SELECT pg_terminate_backend(%d, 5000)", pid);
+  int64_t until = now_ms() + 5000;
+  harness_sql(url, "SELECT pg_terminate_backend(%d)", pid);
+  while (harness_count(url, "SELECT count(*) FROM pg_stat_activity WHERE pid = %d", pid) > 0) {
+    assert_true(now_ms() < until);
+  }
 }
 
 static int backend(void) {
@@ -172,9 +177,9 @@ static void test_killed_before_commit(void **state) {
   harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
   fixture_run(session, "INSERT INTO notes (body) VALUES ('lost')");
   terminate(backend());
-  harness_assert_status(tenantdb_session_commit(session, &error), error, TENANTDB_CONNECTION,
-                        TENANTDB_REASON_CONNECTION_LOST);
-  harness_assert_message(error, "the server has closed the connection");
+  harness_assert_status(
+      tenantdb_session_commit(session, &error), error, TENANTDB_CONNECTION,
+      TENANTDB_REASON_CONNECTION_LOST); /* found on the socket, or told by the server: certain */
   tenantdb_error_free(error);
   check_broken();
   fixture_assert_refused(tenantdb_session_rollback(session, &error), error, TENANTDB_STATE,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Hardening: what it takes away, what goes on working, who may do it, and that it can be undone exactly. */
+#include "base/memory.h"
 #include "fixture.h"
 
 static tenantdb_error *error;
@@ -376,6 +377,34 @@ static void test_extensions(void **state) {
   harness_drop_database(url);
 }
 
+/* Every allocation fails in turn: the plan is whole or there is none, and nothing is left over. */
+static void test_no_memory(void **state) {
+  (void)state;
+  place p = make_place("LOGIN CREATEROLE");
+  int64_t live = tndb_memory_live();
+  tenantdb *db = fixture_open(p.url, NULL, FIXTURE_OPTIONS("isolation.users", "a, b"));
+  for (int32_t apply = 0; apply < 2; apply++) {
+    tenantdb_status status = TENANTDB_MEMORY;
+    for (uint64_t n = 1; status == TENANTDB_MEMORY; n++) {
+      tenantdb_result *plan = NULL;
+      assert_true(n < 2000);
+      tndb_memory_fail(n, false);
+      status = tenantdb_harden(db, apply, &plan, &error);
+      tndb_memory_fail(0, false);
+      assert_true(status ? plan == NULL : plan != NULL);
+      assert_true(!status || status == TENANTDB_MEMORY || status == TENANTDB_UNKNOWN);
+      tenantdb_error_free(error);
+      error = NULL;
+      tenantdb_result_free(plan);
+    }
+    assert_int_equal(status, TENANTDB_OK);
+  }
+  tenantdb_close(db);
+  assert_int_equal(tndb_memory_live(), live);
+  tenantdb_result_free(harden(p.url, true, 1));
+  drop_place(&p);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_plan_changes_nothing),
@@ -386,6 +415,7 @@ int main(void) {
       cmocka_unit_test(test_group_granted),
       cmocka_unit_test(test_opened_again),
       cmocka_unit_test(test_not_superuser),
+      cmocka_unit_test(test_no_memory),
       cmocka_unit_test(test_superuser_works),
       cmocka_unit_test(test_extensions),
   };

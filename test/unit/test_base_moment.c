@@ -85,7 +85,7 @@ static void test_moment_forms(void **state) {
       {"1970-01-01 24:00:00+00", DAY},
       {"1969-12-31 23:59:60+00", 0},
       {"1970-01-01 00:00:00.123456+00", 123456},
-      {"294246-12-31 00:00:00+00", INT64_C(9223371244800000000)},
+      {"294246-12-31 00:00:00+00", INT64_C(9223371158400000000)},
   };
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     int64_t moment = 42;
@@ -185,10 +185,10 @@ static void test_bytes(void **state) {
     assert_int_equal(text.length, 2 + 2 * n);
     assert_int_equal(tndb_bytes_read(text.data, text.length, back, &length), TNDB_READ);
     assert_int_equal(length, n);
-    assert_memory_equal(back, all, n ? n : 1);
+    assert_int_equal(memcmp(back, all, n), 0);
   }
   tndb_buffer_free(&text);
-  assert_int_equal(tndb_bytes_read("a\\\\b\\000\\377'", 12, back, &length), TNDB_READ);
+  assert_int_equal(tndb_bytes_read("a\\\\b\\000\\377'", 13, back, &length), TNDB_READ);
   assert_int_equal(length, 6);
   assert_memory_equal(back, "a\\b\0\xff'", 6);
   assert_int_equal(tndb_bytes_read("\\xAbFf", 6, back, &length), TNDB_READ);

@@ -201,6 +201,18 @@ static void control(const char *sql, const char *wanted) {
   }
 }
 
+static void client_copy(void **state) {
+  (void)state;
+  assert_true(tndb_sql_is_client_copy("COPY t FROM STDIN"));
+  assert_true(tndb_sql_is_client_copy("/* x */ copy (SELECT 'TO') to stdout WITH (FORMAT binary)"));
+  assert_true(tndb_sql_is_client_copy("; COPY t (a, b) TO STDIN"));
+  assert_false(tndb_sql_is_client_copy("COPY t TO '/tmp/stdout'"));
+  assert_false(tndb_sql_is_client_copy("COPY t FROM PROGRAM 'cat'"));
+  assert_false(tndb_sql_is_client_copy("SELECT stdin FROM copy"));
+  assert_false(tndb_sql_is_client_copy("copying stdin"));
+  assert_false(tndb_sql_is_client_copy(""));
+}
+
 static void transaction_control(void **state) {
   (void)state;
   control("BEGIN", "BEGIN");
@@ -246,6 +258,7 @@ int main(void) {
       cmocka_unit_test(splitting_bodies),
       cmocka_unit_test(splitting_mistakes),
       cmocka_unit_test(transaction_control),
+      cmocka_unit_test(client_copy),
       cmocka_unit_test(emptiness),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

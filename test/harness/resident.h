@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* How much memory this process has in core, where the system tells. */
+#ifndef TNDB_RESIDENT_H
+#define TNDB_RESIDENT_H
+
+#include <stdint.h>
+#include <stdio.h>
+#include <unistd.h>
+
+/* In KiB; -1 when the system does not tell. */
+static inline int64_t resident_kib(void) {
+  long long all = 0, resident = 0;
+  FILE *file = fopen("/proc/self/statm", "r");
+  if (!file) {
+    return -1;
+  }
+  int read = fscanf(file, "%lld %lld", &all, &resident);
+  fclose(file);
+  return read == 2 ? (int64_t)resident * (int64_t)(sysconf(_SC_PAGESIZE) / 1024) : -1;
+}
+
+#endif
