@@ -73,6 +73,7 @@ enum {
   TENANTDB_REASON_NO_CALL = 116, /**< nothing was started on the session */
   TENANTDB_REASON_FUNCTION_FAILED = 117, /**< the function of a transaction returned a failure without an error */
   TENANTDB_REASON_NO_COPY = 118, /**< no COPY is under way, or none of that direction */
+  TENANTDB_REASON_SCOPE_CONTROL = 119, /**< a statement that changes the role of the scope was given as a query */
   TENANTDB_REASON_POOL_TIMEOUT = 120, /**< no connection became free in time */
   TENANTDB_REASON_SESSION_BROKEN = 121, /**< the session's connection is gone */
   TENANTDB_REASON_BAD_PARAMETER = 130, /**< a value for a statement is not of its type's form */

@@ -239,6 +239,9 @@ static bool after_run(tenantdb_session *session) {
   if (failed == TNDB_NONE) {
     return succeeded(session);
   }
+  for (size_t i = 0; i < call->count; i++) {
+    tndb_traces_note_failed(conn, call->items[i].sql);
+  }
   if (is_stale_statement(session, failed)) {
     tndb_prepared_forget(conn);
     if (may_run_again(session)) {

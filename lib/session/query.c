@@ -23,6 +23,12 @@ tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error) {
         error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_UNSUPPORTED_HERE,
         "COPY cannot be run as a query: use tenantdb_session_copy_in() or tenantdb_session_copy_out()");
   }
+  if (tndb_sql_changes_role(sql)) {
+    return tndb_origin(
+        error, TENANTDB_ARGUMENT, TENANTDB_REASON_SCOPE_CONTROL,
+        "SET ROLE and SET SESSION AUTHORIZATION are not run as queries: a session keeps the role "
+        "of its scope; open another session for another tenant");
+  }
   return tndb_sql_is_empty(sql)
              ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "the SQL is empty")
              : TENANTDB_OK;

@@ -6,6 +6,8 @@
 #include "session/values.h"
 
 #define CANCEL_MS 5000
+#define AGAIN_MS 200
+#define AGAIN_PARTS 1000
 
 /* The stream is over, whichever way: the session is free again and the result stands alone. */
 static void detach(tenantdb_result *result) {
@@ -43,10 +45,14 @@ static void abandon(tenantdb_result *result) {
     tndb_deadline patience = tndb_deadline_in(CANCEL_MS);
     tndb_conn_cancel(session->conn);
     session->call.abandoned = true;
-    session->call.allowed_ms = CANCEL_MS;
-    session->call.deadline = patience;
-    while (tndb_call_wait(session) == TNDB_STEP_ROWS) {
+    /* A request that came before the statement began was lost: it is repeated when nothing happens, */
+    session->call.allowed_ms = CANCEL_MS * 10;
+    session->call.deadline = tndb_deadline_in(AGAIN_MS);
+    for (int parts = 1; tndb_call_wait(session) == TNDB_STEP_ROWS; parts++) {
       PQclear(tndb_exchange_take(session->conn, session->item.place));
+      if (parts == AGAIN_PARTS) {
+        tndb_conn_cancel(session->conn); /* or more comes than can have been on the way. */
+      }
       /* Rows that were computed before the request came are sent all the same, however many. */
       session->conn->dead = session->conn->dead || tndb_deadline_left(patience) == 0;
     }

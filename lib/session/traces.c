@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "sql/cursor.h"
+
 /*
  * After these nothing but rows has changed. Every other command may leave
  * something on the connection beyond the transaction (SET, LISTEN, PREPARE, a
@@ -110,6 +112,15 @@ void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result) {
 
 void tndb_traces_note_copy(tndb_conn *conn, const char *sql) {
   if (calls_beyond(sql)) {
+    conn->tainted = true;
+  }
+}
+
+void tndb_traces_note_failed(tndb_conn *conn, const char *sql) {
+  tndb_cursor cursor;
+  tndb_cursor_start(&cursor, sql, strlen(sql), 1);
+  if (calls_beyond(sql) || tndb_cursor_is_word(&cursor, "prepare") ||
+      tndb_cursor_is_word(&cursor, "deallocate")) {
     conn->tainted = true;
   }
 }

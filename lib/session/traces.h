@@ -7,6 +7,11 @@
 
 /* After a statement succeeded: mark the connection when it may have left something. */
 void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result);
+/*
+ * After a flush in which something failed: session locks and prepared statements outlive the rollback, whether
+ * the statement itself failed or one behind it.
+ */
+void tndb_traces_note_failed(tndb_conn *conn, const char *sql);
 /* The same of a COPY: it leaves what the functions in its query do. */
 void tndb_traces_note_copy(tndb_conn *conn, const char *sql);
 

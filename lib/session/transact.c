@@ -20,6 +20,8 @@ static tenantdb_status attempt(tenantdb_session *session, const char *mode,
   }
   status = function(user, session, own);
   if (!status) {
+    tenantdb_error_free(*own); /* a function may succeed and leave one */
+    *own = NULL;
     status = tenantdb_session_commit(session, own);
   }
   if (status && session->state != TNDB_SESSION_IDLE && session->state != TNDB_SESSION_BROKEN) {
@@ -51,7 +53,6 @@ tenantdb_status tenantdb_session_transact(tenantdb_session *session, const char 
     status = attempt(session, mode, function, user, &own);
   }
   if (!status) {
-    tenantdb_error_free(own); /* a function may succeed and leave one */
     return TENANTDB_OK;
   }
   if (!own) {

@@ -69,6 +69,39 @@ bool tndb_sql_is_client_copy(const char *sql) {
   return false;
 }
 
+/* A setting's name may be quoted, and with escapes it could be any. */
+static bool names_role(const char *sql, const tndb_token *token) {
+  static const char *const names[] = {"role", "authorization", "session_authorization"};
+  const char *name = sql + token->offset;
+  if (token->kind == TNDB_TOKEN_QUOTED && *name != '"') {
+    return true;
+  }
+  tndb_token bare = *token;
+  if (token->kind == TNDB_TOKEN_QUOTED) {
+    bare = (tndb_token){TNDB_TOKEN_WORD, token->line, token->offset + 1, token->length - 2};
+  }
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (tndb_token_is_word(sql, &bare, names[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool tndb_sql_changes_role(const char *sql) {
+  tndb_lexer lexer;
+  tndb_token token;
+  if (!first(&lexer, &token, sql) ||
+      !(tndb_token_is_word(sql, &token, "set") || tndb_token_is_word(sql, &token, "reset"))) {
+    return false;
+  }
+  bool more = tndb_lexer_next(&lexer, &token);
+  while (more && (tndb_token_is_word(sql, &token, "session") || tndb_token_is_word(sql, &token, "local"))) {
+    more = tndb_lexer_next(&lexer, &token);
+  }
+  return more && names_role(sql, &token);
+}
+
 bool tndb_sql_is_empty(const char *sql) {
   tndb_lexer lexer;
   tndb_token token;

@@ -16,4 +16,7 @@ bool tndb_sql_is_client_copy(const char *sql);
 /* Whether there is nothing but blanks, comments and semicolons. */
 bool tndb_sql_is_empty(const char *sql);
 
+/* Whether the text is SET ROLE, SET SESSION AUTHORIZATION or their RESET, in any spelling. */
+bool tndb_sql_changes_role(const char *sql);
+
 #endif

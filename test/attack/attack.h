@@ -27,7 +27,7 @@ enum { N_LEVELS = 4, MOST_STEPS = 14 };
 
 /*
  * What a step does. In its texts stand, replaced before use: {victim} {me}
- * {catalog} (schemas, quoted), {victim_role} {my_role} {owner} (roles, quoted),
+ * {catalog} (schemas, quoted), {victim_role} {my_role} {owner} (roles, quoted; {owner_name} not),
  * {victim_id}, {tag} (a word no other run uses), {yes} and {carried} (expressions whose
  * value in a result is a leak of kind read and of kind state).
  */

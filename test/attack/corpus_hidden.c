@@ -183,7 +183,7 @@ static const attack attacks[] = {
       {QUERY, "EXPLAIN ANALYZE EXECUTE p", NULL}}},
     {"a cursor opened under another role",
      "read as oneself: rights were looked at when it was opened",
-     {"r", "r", "r", ""},
+     {"r", "", "", ""},
      NULL,
      {{BEGIN, NULL, NULL},
       {QUERY, "SET LOCAL ROLE {victim_role}", NULL},

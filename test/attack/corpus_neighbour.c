@@ -149,7 +149,7 @@ static const attack attacks[] = {
      {{QUERY, "GRANT {victim_role} TO CURRENT_USER", NULL}, {QUERY, "GRANT {owner} TO CURRENT_USER", NULL}}},
     {"GRANT of the neighbour's role, the own one dropped",
      "the connected user may administer tenants' roles",
-     {"", "w", "w", ""},
+     {"", "", "", ""},
      "REVOKE {victim_role} FROM {my_role}",
      {{BEGIN, NULL, NULL},
       {QUERY, "RESET ROLE", NULL},

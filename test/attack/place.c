@@ -72,6 +72,7 @@ char *place_fill(const place *p, const char *text) {
       {"{me}", me},
       {"{victim_role}", victim_role},
       {"{my_role}", my_role},
+      {"{owner_name}", p->owner},
       {"{owner}", owner},
       {"{victim_id}", p->victim.id},
       {"{catalog}", "tenantdb"},
@@ -232,6 +233,7 @@ char *place_server(place *p) {
 
 /* ---------------------------------------------------------------- what a session finds */
 
+/* The functions behind the views are quicker to plan. */
 static const char state_sql[] =
     "SELECT pg_catalog.format('user %s; session user %s; path %s; notes in %s; plans in %s; settings %s; "
     "app.tenant %s; prepared %s; cursors %s; listening %s; advisory locks %s; temporary %s; temporary "
@@ -242,14 +244,16 @@ static const char state_sql[] =
     " (SELECT relnamespace::regnamespace FROM pg_catalog.pg_class WHERE oid = "
     "pg_catalog.to_regclass('plans')),"
     " (SELECT pg_catalog.string_agg(pg_catalog.concat(name, '=', setting), ', ' ORDER BY name) FROM "
-    "pg_catalog.pg_settings WHERE source = 'session' OR name IN ('application_name', 'row_security', "
+    "pg_catalog.pg_show_all_settings() WHERE source = 'session' OR name IN ('application_name', "
+    "'row_security', "
     "'statement_timeout', 'default_transaction_read_only', 'standard_conforming_strings')),"
     " pg_catalog.current_setting('app.tenant', true),"
-    " (SELECT pg_catalog.string_agg(name, ',') FROM pg_catalog.pg_prepared_statements WHERE from_sql OR name "
+    " (SELECT pg_catalog.string_agg(name, ',') FROM pg_catalog.pg_prepared_statement() WHERE from_sql OR "
+    "name "
     "!~ '^tndb'),"
-    " (SELECT pg_catalog.string_agg(name, ',') FROM pg_catalog.pg_cursors WHERE name <> ''),"
+    " (SELECT pg_catalog.string_agg(name, ',') FROM pg_catalog.pg_cursor() WHERE name <> ''),"
     " (SELECT pg_catalog.string_agg(c, ',') FROM pg_catalog.pg_listening_channels() c),"
-    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND pid = "
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_lock_status() WHERE locktype = 'advisory' AND pid = "
     "pg_catalog.pg_backend_pid()),"
     " (SELECT pg_catalog.string_agg(relname, ',') FROM pg_catalog.pg_class WHERE relnamespace = "
     "pg_catalog.pg_my_temp_schema()),"

@@ -426,6 +426,9 @@ static void judge_changes(run *r, const attack *a) {
   }
   free(theirs);
   free(server);
+  if (!changed && !set && !a->undo) {
+    return;
+  }
   if (a->undo) {
     char *undo = place_fill(p, a->undo);
     free(place_admin(p, undo));

@@ -210,6 +210,43 @@ static void test_copy(void **state) {
   assert_trips(3);
 }
 
+static void stream_and_copy_inside(tenantdb_session *one, int with_deadline) {
+  tenantdb_result *stream = NULL;
+  const void *data = "";
+  size_t length;
+  harness_assert_ok(tenantdb_session_begin(one, NULL, &error), error);
+  fixture_run(one, "SELECT 1");
+  proxy_reset(proxy);
+  harness_assert_ok(tenantdb_session_stream(one, "SELECT 1", NULL, &stream, &error), error);
+  for (int32_t more = 1; more;) {
+    harness_assert_ok(tenantdb_result_next(stream, &more, &error), error);
+  }
+  tenantdb_result_free(stream);
+  assert_trips(1);
+  harness_assert_ok(tenantdb_session_copy_in(one, "COPY notes (body) FROM STDIN", &error), error);
+  harness_assert_ok(tenantdb_session_copy_write(one, "x\n", 2, &error), error);
+  harness_assert_ok(tenantdb_session_copy_end(one, NULL, NULL, &error), error);
+  assert_trips(2 + 2 * with_deadline); /* the server's limit is lifted for it, and put back */
+  harness_assert_ok(tenantdb_session_copy_out(one, "COPY notes (body) TO STDOUT", &error), error);
+  while (data) {
+    harness_assert_ok(tenantdb_session_copy_read(one, &data, &length, &error), error);
+  }
+  assert_trips(1 + 2 * with_deadline);
+  harness_assert_ok(tenantdb_session_rollback(one, &error), error);
+}
+
+static void test_inside(void **state) {
+  (void)state;
+  tenantdb_session *timed = NULL;
+  tenantdb_session_options *options = tenantdb_session_options_new();
+  tenantdb_session_options_set(options, "timeout", "5s");
+  harness_assert_ok(tenantdb_session_open(db, "a", options, &timed, &error), error);
+  tenantdb_session_options_free(options);
+  stream_and_copy_inside(session, 0);
+  stream_and_copy_inside(timed, 1);
+  tenantdb_session_close(timed);
+}
+
 static tenantdb_status two_queries(void *unused, tenantdb_session *one, tenantdb_error **why) {
   (void)unused;
   tenantdb_status status = tenantdb_session_query(one, "SELECT 1", NULL, NULL, why);
@@ -283,6 +320,7 @@ static void open_ask_close(void) {
   session = fixture_session(db, "a");
   ask();
   tenantdb_session_close(session);
+  session = NULL;
 }
 
 static void test_allocations(void **state) {
@@ -306,6 +344,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_batches, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_stream, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_copy, open_session, close_session),
+      cmocka_unit_test_setup_teardown(test_inside, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_transact, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_async, open_session, close_session),
       cmocka_unit_test(test_tenants),

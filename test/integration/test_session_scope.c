@@ -173,7 +173,6 @@ static void test_no_leaks(void **state) {
       "PREPARE p AS SELECT 1",
       "DO $$ BEGIN PERFORM set_config('statement_timeout', '77s', false); END $$",
       "SELECT pg_advisory_lock(4711)",
-      "SET ROLE NONE",
       "DECLARE c CURSOR WITH HOLD FOR SELECT 1",
   };
   tenantdb_tenant_free(fixture_tenant(db, "tidy"));
