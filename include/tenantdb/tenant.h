@@ -56,7 +56,8 @@ enum {
  *
  * When it fails, nothing of the tenant exists. When the connection dies while the
  * server commits, the library connects again and finds out; only when it cannot,
- * TENANTDB_UNKNOWN is returned with the operation's id.
+ * TENANTDB_UNKNOWN is returned with the operation's id. TENANTDB_MEMORY can also mean
+ * that the tenant was made and could not be handed out: tenantdb_tenant_get() tells.
  *
  * Ownership: *tenant is yours, tenantdb_tenant_free().
  * Thread:    any.

@@ -27,6 +27,7 @@ typedef struct tndb_conn {
   size_t received;
   size_t stream; /* the place of the statement whose rows are streamed, or none */
   bool send_failed;
+  bool no_room; /* … for want of memory of our own */
   bool synced;
   bool flushed;   /* all of the exchange has left, the closing Sync included */
   bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */

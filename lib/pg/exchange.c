@@ -18,6 +18,7 @@ void tndb_exchange_begin(tndb_conn *conn) {
   conn->sent = 0;
   conn->received = 0;
   conn->send_failed = false;
+  conn->no_room = false;
   conn->synced = false;
   conn->flushed = false;
   conn->copy_answered = false;
@@ -57,7 +58,8 @@ static bool can_queue(tndb_conn *conn) {
   if (conn->dead || conn->send_failed) {
     return false;
   }
-  conn->send_failed = !reserve(conn);
+  conn->no_room = !reserve(conn);
+  conn->send_failed = conn->no_room;
   return !conn->send_failed;
 }
 
@@ -230,6 +232,9 @@ tenantdb_status tndb_exchange_death(tndb_conn *conn, tenantdb_error **error) {
     return status == TENANTDB_CONNECTION
                ? status
                : tndb_error_fold(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);
+  }
+  if (conn->no_room) {
+    return tndb_no_memory(error); /* what libpq says then is of an earlier call */
   }
   if (conn->send_failed && PQstatus(conn->pg) == CONNECTION_OK) {
     /* Refused by libpq before anything left: too many values, or no memory. */

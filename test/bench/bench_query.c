@@ -3,11 +3,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "bench.h"
 #include "floor.h"
 #include "proxy.h"
+#include "scopes.h"
 #include "standard.h"
 
 /* What one contender is given. */
@@ -93,67 +93,6 @@ static void block_session(void *user, int n, double *microseconds) {
     microseconds[i] = bench_now_us() - before;
   }
   tenantdb_session_close(session);
-}
-
-/* ---- tenants ---- */
-
-static void name_by_hand(struct scope *scope, int i, const char *tag) {
-  snprintf(scope->slug, sizeof scope->slug, "query-%s-%d", tag, i);
-  snprintf(scope->schema, sizeof scope->schema, "query_%s_%d", tag, i);
-  snprintf(scope->role, sizeof scope->role, "query_role_%s_%d", tag, i);
-}
-
-static void make_by_hand(PGconn *conn, const struct scope *scope) {
-  static char sql[STANDARD_SQL_MAX];
-  standard_provision_sql(sql, sizeof sql, scope->slug, scope->schema, scope->role);
-  bench_sql(conn, sql);
-}
-
-static void make_with_library(tenantdb *db, struct scope *scope) {
-  tenantdb_error *error = NULL;
-  tenantdb_tenant *tenant = NULL;
-  bench_check(tenantdb_tenant_create(db, scope->slug, NULL, &tenant, &error), error, scope->slug);
-  snprintf(scope->schema, sizeof scope->schema, "%s", tenantdb_tenant_schema(tenant));
-  snprintf(scope->role, sizeof scope->role, "%s", tenantdb_tenant_role(tenant));
-  if (!scope->role[0])
-    bench_die("tenant %s has no role: the server's user must be able to create roles", scope->slug);
-  tenantdb_tenant_free(tenant);
-}
-
-static void fill(PGconn *conn, const struct scope *scope) {
-  char sql[640];
-  snprintf(
-      sql, sizeof sql,
-      "INSERT INTO \"%s\".nmt_requests (id, user_id, model, source_language, target_language, source_text) "
-      "SELECT ('00000000-0000-4000-8000-' || lpad(to_hex(i), 12, '0'))::uuid, 'user', 'model', 'en', 'hi', "
-      "'%s ' || i || repeat(' text', 20) FROM generate_series(0, %d) i; ANALYZE \"%s\".nmt_requests",
-      scope->schema, scope->schema, FLOOR_ROWS - 1, scope->schema);
-  bench_sql(conn, sql);
-}
-
-static struct scope *make_tenants(PGconn *conn, const bench_options *options) {
-  struct scope *scopes = calloc((size_t)options->tenants, sizeof *scopes);
-  char tag[32];
-  snprintf(tag, sizeof tag, "%llx", (unsigned long long)time(NULL));
-  tenantdb *db = NULL;
-  if (options->floors_only) {
-    standard_make_catalog(conn);
-  } else {
-    tenantdb_registry *registry = standard_registry();
-    db = bench_open(options->url, registry, "role");
-    tenantdb_registry_free(registry);
-  }
-  for (int i = 0; scopes && i < options->tenants; i++) {
-    name_by_hand(&scopes[i], i, tag);
-    if (options->floors_only)
-      make_by_hand(conn, &scopes[i]);
-    else
-      make_with_library(db, &scopes[i]);
-    snprintf(scopes[i].path, sizeof scopes[i].path, "\"%s\", pg_temp", scopes[i].schema);
-    fill(conn, &scopes[i]);
-  }
-  tenantdb_close(db);
-  return scopes;
 }
 
 /* ---- a level ---- */
@@ -258,9 +197,7 @@ int main(int argc, char **argv) {
   }
   bench_pin_self();
   PGconn *control = bench_connect(options.url);
-  struct scope *scopes = make_tenants(control, &options);
-  if (!scopes)
-    bench_die("out of memory");
+  struct scope *scopes = scopes_make(control, &options, "query");
   bench_pin_backends(control);
   bench_print_setting(control, &options);
   if (strstr(options.levels, "routing"))

@@ -9,21 +9,20 @@
 #define OID_UUID 2950
 
 /*
- * The binds set, prove and raise, in the library's own words. The message holds
- * a stable function, else the planner folds the failing cast to a constant and
- * the bind fails always.
+ * The binds set, prove and raise, and tell the backend, in the library's own words. The message
+ * holds a stable function, else the planner folds the failing cast to a
+ * constant and the bind fails always.
  */
-#define BIND_RAISE                                                                 \
-  "('scope not proved: schema ' OPERATOR(pg_catalog.||) "                          \
+#define BIND_SET "SELECT pg_catalog.set_config('search_path', $1, true)"
+#define BIND_PROVE(user)                                                           \
+  ", CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name"   \
+  " OR current_user IS DISTINCT FROM " user                                        \
+  " THEN ('tenantdb check: schema ' OPERATOR(pg_catalog.||) "                      \
   "coalesce(pg_catalog.current_schema()::text, '(none)') OPERATOR(pg_catalog.||) " \
-  "' as ' OPERATOR(pg_catalog.||) current_user::text)::integer END"
-static const char bind_routing[] =
-    "SELECT pg_catalog.set_config('search_path', $1, true), "
-    "CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name THEN " BIND_RAISE;
+  "' as ' OPERATOR(pg_catalog.||) current_user::text)::integer END, pg_catalog.pg_backend_pid()"
+static const char bind_routing[] = BIND_SET BIND_PROVE("session_user");
 static const char bind_role[] =
-    "SELECT pg_catalog.set_config('search_path', $1, true), pg_catalog.set_config('role', $3, true), "
-    "CASE WHEN pg_catalog.current_schema() IS DISTINCT FROM $2::pg_catalog.name "
-    "OR current_user IS DISTINCT FROM $3::pg_catalog.name THEN " BIND_RAISE;
+    BIND_SET ", pg_catalog.set_config('role', $3, true)" BIND_PROVE("$3::pg_catalog.name");
 
 static const Oid uuid_type[] = {OID_UUID};
 
@@ -128,36 +127,104 @@ void floor_open(floor_conn *floor, const char *url) {
     sent(floor, PQenterPipelineMode(floor->conn));
 }
 
-void floor_run(floor_conn *floor, int tenant, const char *id) {
+/* ---- running ---- */
+
+static void send_begin(const floor_conn *floor, int tenant) {
   const struct scope *scope = &floor->scopes[tenant];
   const char *const bind[] = {scope->path, scope->schema, scope->role};
   int n_bind = floor->role ? 3 : 2;
+  if (floor->form == FLOOR_PREPARED) {
+    send_prepared(floor, "begin", 0, NULL);
+    send_prepared(floor, "bind", n_bind, bind);
+  } else {
+    send_params(floor, "BEGIN", 0, NULL, NULL);
+    send_params(floor, floor->role ? bind_role : bind_routing, n_bind, NULL, bind);
+  }
+}
+
+static void send_query(const floor_conn *floor, int tenant, const char *id) {
   char name[24];
   statement_name(tenant, name);
+  if (floor->form == FLOOR_PREPARED)
+    send_prepared(floor, name, 1, &id);
+  else
+    send_params(floor, floor_query(), 1, uuid_type, &id);
+}
+
+static void send_commit(const floor_conn *floor) {
+  if (floor->form == FLOOR_PREPARED)
+    send_prepared(floor, "commit", 0, NULL);
+  else
+    send_params(floor, "COMMIT", 0, NULL, NULL);
+}
+
+static void take_begin(const floor_conn *floor) {
+  PQclear(take(floor, PGRES_COMMAND_OK, "BEGIN"));
+  PQclear(take(floor, PGRES_TUPLES_OK, "bind"));
+}
+
+void floor_run(floor_conn *floor, int tenant, const char *id) {
   if (floor->form == FLOOR_QUALIFIED) {
+    char name[24];
+    statement_name(tenant, name);
     PGresult *result = PQexecPrepared(floor->conn, name, 1, &id, NULL, NULL, 0);
     bench_expect(floor->conn, result, PGRES_TUPLES_OK, "query");
     check_answer(floor, tenant, result);
     return;
   }
-  if (floor->form == FLOOR_PREPARED) {
-    send_prepared(floor, "begin", 0, NULL);
-    send_prepared(floor, "bind", n_bind, bind);
-    send_prepared(floor, name, 1, &id);
-    send_prepared(floor, "commit", 0, NULL);
-  } else {
-    send_params(floor, "BEGIN", 0, NULL, NULL);
-    send_params(floor, floor->role ? bind_role : bind_routing, n_bind, NULL, bind);
-    send_params(floor, floor_query(), 1, uuid_type, &id);
-    send_params(floor, "COMMIT", 0, NULL, NULL);
-  }
+  floor_batch(floor, tenant, &id, 1);
+}
+
+void floor_batch(floor_conn *floor, int tenant, const char *const *ids, int n) {
+  send_begin(floor, tenant);
+  for (int i = 0; i < n; i++)
+    send_query(floor, tenant, ids[i]);
+  send_commit(floor);
   sent(floor, PQpipelineSync(floor->conn));
-  PQclear(take(floor, PGRES_COMMAND_OK, "BEGIN"));
-  PQclear(take(floor, PGRES_TUPLES_OK, "bind"));
-  PGresult *result = take(floor, PGRES_TUPLES_OK, "query");
+  take_begin(floor);
+  for (int i = 0; i < n; i++)
+    check_answer(floor, tenant, take(floor, PGRES_TUPLES_OK, "query"));
   PQclear(take(floor, PGRES_COMMAND_OK, "COMMIT"));
   take_sync(floor);
-  check_answer(floor, tenant, result);
+}
+
+void floor_transaction(floor_conn *floor, int tenant, const char *const *ids, int n) {
+  for (int i = 0; i < n; i++) {
+    if (i == 0)
+      send_begin(floor, tenant);
+    send_query(floor, tenant, ids[i]);
+    sent(floor, PQpipelineSync(floor->conn));
+    if (i == 0)
+      take_begin(floor);
+    check_answer(floor, tenant, take(floor, PGRES_TUPLES_OK, "query"));
+    take_sync(floor);
+  }
+  send_commit(floor);
+  sent(floor, PQpipelineSync(floor->conn));
+  PQclear(take(floor, PGRES_COMMAND_OK, "COMMIT"));
+  take_sync(floor);
+}
+
+int64_t floor_stream(floor_conn *floor, int tenant, const char *sql) {
+  int64_t rows = 0, bytes = 0;
+  send_begin(floor, tenant);
+  send_params(floor, sql, 0, NULL, NULL);
+  sent(floor, PQpipelineSync(floor->conn));
+  take_begin(floor);
+  sent(floor, PQsetSingleRowMode(floor->conn));
+  for (PGresult *result; (result = PQgetResult(floor->conn)) != NULL; PQclear(result)) {
+    bench_expect(floor->conn, result, PQntuples(result) ? PGRES_SINGLE_TUPLE : PGRES_TUPLES_OK, "stream");
+    rows += PQntuples(result);
+    bytes += PQntuples(result) ? PQgetlength(result, 0, 1) : 0;
+  }
+  take_sync(floor);
+  send_commit(floor);
+  sent(floor, PQpipelineSync(floor->conn));
+  PQclear(take(floor, PGRES_COMMAND_OK, "COMMIT"));
+  take_sync(floor);
+  if (bytes == 0)
+    bench_die("a stream without bytes");
+  return rows;
 }
 
 void floor_close(floor_conn *floor) {

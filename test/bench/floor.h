@@ -46,6 +46,10 @@ void floor_check_text(const struct scope *scope, const char *text);
 void floor_open(floor_conn *floor, const char *url);
 /* One query in the scope of one tenant. */
 void floor_run(floor_conn *floor, int tenant, const char *id);
+/* Not for FLOOR_QUALIFIED: many in one flush; one flush each, and one for COMMIT; rows one at a time. */
+void floor_batch(floor_conn *floor, int tenant, const char *const *ids, int n);
+void floor_transaction(floor_conn *floor, int tenant, const char *const *ids, int n);
+int64_t floor_stream(floor_conn *floor, int tenant, const char *sql);
 void floor_close(floor_conn *floor);
 
 #endif
