@@ -64,6 +64,7 @@ TENANTDB_API tenantdb_session_options *tenantdb_session_options_new(void);
  * @options: options; NULL is allowed
  * @key:     one of: timeout (of each call, as "500ms", "2s", "1min"; 0 for none; default: option
  * session.timeout), read_only (on or off: every transaction is read only; default off),
+ *           binary (on or off: results come in binary form, for the typed getters; default off),
  *           min_version (the least version of the tenant's schema; default 0), wait_version (how long to
  *           wait for that version; default 0)
  * @value:   its value; NULL puts the default back

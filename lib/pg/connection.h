@@ -27,6 +27,7 @@ typedef struct tndb_conn {
   size_t received;
   size_t stream; /* the place of the statement whose rows are streamed, or none */
   bool send_failed;
+  int binary;   /* 1: the statements queued next are answered in binary form */
   bool no_room; /* … for want of memory of our own */
   bool synced;
   bool flushed;   /* all of the exchange has left, the closing Sync included */

@@ -24,6 +24,7 @@ void tndb_exchange_begin(tndb_conn *conn) {
   conn->copy_answered = false;
   conn->timed_out = false;
   conn->stream = TNDB_NONE;
+  conn->binary = 0;
 }
 
 void tndb_exchange_stream(tndb_conn *conn, size_t place) {
@@ -67,9 +68,10 @@ static const tndb_values no_values = {0, NULL, NULL, NULL, NULL};
 
 size_t tndb_exchange_send(tndb_conn *conn, const char *sql, const tndb_values *values) {
   const tndb_values *with = values ? values : &no_values;
-  return can_queue(conn) ? queued(conn, PQsendQueryParams(conn->pg, sql, with->count, with->types,
-                                                          with->values, with->lengths, with->formats, 0))
-                         : TNDB_NONE;
+  return can_queue(conn)
+             ? queued(conn, PQsendQueryParams(conn->pg, sql, with->count, with->types, with->values,
+                                              with->lengths, with->formats, conn->binary))
+             : TNDB_NONE;
 }
 
 size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *sql,
@@ -83,7 +85,7 @@ size_t tndb_exchange_send_parse(tndb_conn *conn, const char *name, const char *s
 size_t tndb_exchange_send_named(tndb_conn *conn, const char *name, const tndb_values *values) {
   const tndb_values *with = values ? values : &no_values;
   return can_queue(conn) ? queued(conn, PQsendQueryPrepared(conn->pg, name, with->count, with->values,
-                                                            with->lengths, with->formats, 0))
+                                                            with->lengths, with->formats, conn->binary))
                          : TNDB_NONE;
 }
 

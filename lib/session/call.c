@@ -50,10 +50,12 @@ static void send_run(tenantdb_session *session) {
   } else if (!timed) {
     tndb_scope_limit(&session->scope, conn, false);
   }
+  conn->binary = session->binary;
   for (size_t i = 0; i < call->count; i++) {
     tndb_call_item *item = &call->items[i];
     item->place = tndb_prepared_send(conn, session->scope.path, item->sql, &item->values);
   }
+  conn->binary = 0;
   if (call->commits) {
     call->commit = tndb_prepared_send_fixed(conn, "commit", "COMMIT", NULL);
   }

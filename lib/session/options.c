@@ -8,6 +8,7 @@
 struct tenantdb_session_options {
   int64_t timeout_ms; /* -1: the database's */
   bool read_only;
+  bool binary;
   int64_t min_version;
   int64_t wait_version_ms;
   tenantdb_error *mistake;
@@ -29,14 +30,14 @@ static tenantdb_status refuse(const char *key, const char *value, const char *fo
 static const char duration_form[] = "not a duration: a number and ms, s, min, h or d";
 
 static tenantdb_status unknown(const char *key, tenantdb_error **error) {
-  static const char *const keys[] = {"timeout", "read_only", "min_version", "wait_version"};
+  static const char *const keys[] = {"timeout", "read_only", "binary", "min_version", "wait_version"};
   tndb_nearest nearest = TNDB_NEAREST_INIT(key);
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     tndb_nearest_try(&nearest, keys[i]);
   }
   return tndb_origin(
       error, TENANTDB_ARGUMENT, TENANTDB_REASON_UNKNOWN_OPTION,
-      "there is no session option \"%.60s\"%s%s%s; there are timeout, read_only, min_version and "
+      "there is no session option \"%.60s\"%s%s%s; there are timeout, read_only, binary, min_version and "
       "wait_version",
       key, nearest.best ? "; did you mean \"" : "", nearest.best ? nearest.best : "",
       nearest.best ? "\"?" : "");
@@ -62,12 +63,12 @@ static tenantdb_status set(tenantdb_session_options *options, const char *key, c
       return refuse(key, value, "not a version: a number, 0 or more", error);
     }
     options->min_version = version;
-  } else if (strcmp(key, "read_only") == 0) {
+  } else if (strcmp(key, "read_only") == 0 || strcmp(key, "binary") == 0) {
     bool flag = false;
     if (value && !tndb_flag_parse(value, &flag)) {
       return refuse(key, value, "neither on nor off", error);
     }
-    options->read_only = flag;
+    *(key[0] == 'r' ? &options->read_only : &options->binary) = flag;
   } else {
     return unknown(key, error);
   }
@@ -95,7 +96,8 @@ void tenantdb_session_options_free(tenantdb_session_options *options) {
 
 tenantdb_status tndb_session_settings_read(const tenantdb *db, const tenantdb_session_options *options,
                                            tndb_session_settings *settings, tenantdb_error **error) {
-  *settings = (tndb_session_settings){tndb_config_number(db->config, TNDB_SESSION_TIMEOUT), false, 0, 0};
+  *settings =
+      (tndb_session_settings){tndb_config_number(db->config, TNDB_SESSION_TIMEOUT), false, false, 0, 0};
   if (!options) {
     return TENANTDB_OK;
   }
@@ -104,6 +106,7 @@ tenantdb_status tndb_session_settings_read(const tenantdb *db, const tenantdb_se
   }
   settings->timeout_ms = options->timeout_ms >= 0 ? options->timeout_ms : settings->timeout_ms;
   settings->read_only = options->read_only;
+  settings->binary = options->binary;
   settings->min_version = options->min_version;
   settings->wait_version_ms = options->wait_version_ms;
   return TENANTDB_OK;

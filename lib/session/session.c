@@ -224,6 +224,7 @@ static tenantdb_status new_session(tenantdb *db, const tndb_session_settings *se
   session->db = tndb_database_hold(db);
   session->timeout_ms = settings->timeout_ms;
   session->read_only = settings->read_only;
+  session->binary = settings->binary;
   if (!format_timeout(session)) {
     tenantdb_session_close(session);
     return tndb_no_memory(error);

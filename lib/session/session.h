@@ -93,6 +93,7 @@ struct tenantdb_session {
   char timeout_text[24];
   int64_t timeout_ms;
   bool read_only;
+  bool binary;     /* results come in binary form */
   bool proved;     /* the scope was proved on this connection, which is the tenant's own */
   bool adopted;    /* the connection is the caller's own */
   char *begin_sql; /* of the transaction begun */
@@ -105,6 +106,7 @@ enum { TNDB_COPY_NONE, TNDB_COPY_IN, TNDB_COPY_OUT };
 typedef struct tndb_session_settings {
   int64_t timeout_ms;
   bool read_only;
+  bool binary;
   int64_t min_version;
   int64_t wait_version_ms;
 } tndb_session_settings;

@@ -405,13 +405,57 @@ static void test_date_styles(void **state) {
   }
 }
 
+/* A session that asks for the binary form: the getters and JSON give the same. */
+static void test_binary_session(void **state) {
+  (void)state;
+  static const char sql[] =
+      "SELECT 1::int2 AS i, -7::int8 AS l, 2.5::float8 AS d, true AS b, '\\x00ff'::bytea AS y, 'é'::text AS "
+      "t,"
+      " timestamptz '2024-01-02 03:04:05+00' AS m, NULL::int4 AS n, '{\"a\": 1}'::jsonb AS j";
+  tenantdb_session *binary = NULL;
+  tenantdb_session_options *options = tenantdb_session_options_new();
+  tenantdb_session_options_set(options, "binary", "on");
+  harness_assert_ok(tenantdb_session_open(db, "a", options, &binary, &error), error);
+  for (int i = 0; i < 3; i++) { /* unprepared, being prepared, prepared */
+    tenantdb_result *result = NULL;
+    int64_t whole = 0;
+    int32_t truth = 0;
+    double real = 0;
+    const void *bytes = NULL;
+    size_t length = 0;
+    harness_assert_ok(tenantdb_session_query(binary, sql, NULL, &result, &error), error);
+    assert_int_equal(tenantdb_result_format(result, 0), 1);
+    harness_assert_ok(tenantdb_result_int64(result, 0, 0, &whole, &error), error);
+    assert_int_equal(whole, 1);
+    harness_assert_ok(tenantdb_result_int64(result, 0, 1, &whole, &error), error);
+    assert_int_equal(whole, -7);
+    harness_assert_ok(tenantdb_result_double(result, 0, 2, &real, &error), error);
+    assert_true(real == 2.5);
+    harness_assert_ok(tenantdb_result_bool(result, 0, 3, &truth, &error), error);
+    assert_int_equal(truth, 1);
+    harness_assert_ok(tenantdb_result_bytea(result, 0, 4, &bytes, &length, &error), error);
+    assert_int_equal(length, 2);
+    assert_memory_equal(bytes, "\0\xff", 2);
+    assert_string_equal(tenantdb_result_value(result, 0, 5), "é");
+    harness_assert_ok(tenantdb_result_timestamptz(result, 0, 6, &whole, &error), error);
+    assert_int_equal(whole, INT64_C(1704164645000000));
+    assert_int_equal(tenantdb_result_is_null(result, 0, 7), 1);
+    tenantdb_result_free(result);
+    tenantdb_result *text = query(sql); /* another session of the same tenant, in text */
+    assert_int_equal(tenantdb_result_format(text, 0), 0);
+    tenantdb_result_free(text);
+  }
+  tenantdb_session_close(binary);
+  tenantdb_session_options_free(options);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_types_are_known), cmocka_unit_test(test_types_change),
       cmocka_unit_test(test_integers),        cmocka_unit_test(test_bool),
       cmocka_unit_test(test_doubles),         cmocka_unit_test(test_bytea),
       cmocka_unit_test(test_texts),           cmocka_unit_test(test_timestamps),
-      cmocka_unit_test(test_date_styles),
+      cmocka_unit_test(test_date_styles),     cmocka_unit_test(test_binary_session),
   };
   return cmocka_run_group_tests_name("typed", tests, setup, teardown);
 }
