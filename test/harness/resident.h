@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* Sanitizers keep freed memory, so that there is nothing to be learnt under them. */
@@ -19,10 +21,16 @@
 #define RESIDENT_UNKNOWN 0
 #endif
 
+/* valgrind's own memory is the process's, too. It preloads a library into it. */
+static inline int resident_is_known(void) {
+  const char *preloaded = getenv("LD_PRELOAD");
+  return !RESIDENT_UNKNOWN && !(preloaded && strstr(preloaded, "vgpreload"));
+}
+
 /* In KiB; -1 when the system does not tell. */
 static inline int64_t resident_kib(void) {
   long long all = 0, resident = 0;
-  FILE *file = RESIDENT_UNKNOWN ? NULL : fopen("/proc/self/statm", "r");
+  FILE *file = resident_is_known() ? fopen("/proc/self/statm", "r") : NULL;
   if (!file) {
     return -1;
   }
