@@ -236,7 +236,7 @@ TENANTDB_API tenantdb_status tenantdb_session_begin(tenantdb_session *session, c
  *
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
- * Status:    MEMORY, ARGUMENT, STATE, CONSTRAINT, CONFLICT, CONNECTION, TIMEOUT, SQL, UNKNOWN.
+ * Status:    MEMORY, ARGUMENT, STATE, CONSTRAINT, CONFLICT, CONNECTION, TIMEOUT, CANCELLED, SQL, UNKNOWN.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_commit(tenantdb_session *session, tenantdb_error **error);
@@ -248,7 +248,7 @@ TENANTDB_API tenantdb_status tenantdb_session_commit(tenantdb_session *session, 
  *
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
- * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, TIMEOUT.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, TIMEOUT, CANCELLED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_rollback(tenantdb_session *session, tenantdb_error **error);

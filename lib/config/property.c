@@ -66,9 +66,9 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
     {TNDB_POOL_TIMEOUT, "pool.timeout", TNDB_TYPE_DURATION, "30s", 1, HOUR, NULL,
      "How long to wait for a free connection."},
     {TNDB_POOL_PRE_PING, "pool.pre_ping", TNDB_TYPE_FLAG, "on", 0, 0, NULL,
-     "Whether a connection is looked at before it is handed out: its socket always, and by a round trip when "
-     "it "
-     "was idle for pool.pre_ping_idle."},
+     "Whether a connection is looked at before it is handed out: its socket, unless it answered within the "
+     "last "
+     "10 ms, and by a round trip when it was idle for pool.pre_ping_idle."},
     {TNDB_POOL_PRE_PING_IDLE, "pool.pre_ping_idle", TNDB_TYPE_DURATION, "30s", 0, DAY, NULL,
      "How long a connection may have been idle before it is asked whether it is alive. 0: every time."},
     {TNDB_POOL_RECYCLE, "pool.recycle", TNDB_TYPE_DURATION, "1h", 0, 365 * DAY, NULL,

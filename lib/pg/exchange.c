@@ -171,6 +171,7 @@ static collected collect(tndb_conn *conn) {
     }
     if (status == PGRES_PIPELINE_SYNC) {
       PQclear(result);
+      conn->dead = conn->received < conn->sent; /* the end of something before: out of step */
       return AT_END;
     }
     if (conn->received >= conn->sent) {
@@ -313,10 +314,19 @@ size_t tndb_exchange_failed(const tndb_conn *conn) {
   return TNDB_NONE;
 }
 
+bool tndb_exchange_is_whole(const tndb_conn *conn) {
+  for (size_t i = 0; i < conn->sent; i++) {
+    if (!conn->results[i]) {
+      return false;
+    }
+  }
+  return true;
+}
+
 tenantdb_status tndb_exchange_check(const tndb_conn *conn, tenantdb_error **error) {
   size_t failed = tndb_exchange_failed(conn);
   if (failed == TNDB_NONE) {
-    return TENANTDB_OK;
+    return tndb_exchange_is_whole(conn) ? TENANTDB_OK : tndb_no_memory(error);
   }
   tenantdb_status status = tndb_failure_of_result(conn->results[failed], error);
   if (status == TENANTDB_CANCELLED && conn->timed_out) {

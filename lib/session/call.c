@@ -199,6 +199,10 @@ static bool succeeded(tenantdb_session *session) {
   }
   for (size_t i = 0; i < call->count; i++) {
     PGresult *answer = tndb_exchange_result(session->conn, call->items[i].place);
+    if (!answer) {
+      session->conn->tainted = true; /* lost for want of memory: what it did is not known */
+      continue;
+    }
     tndb_traces_note(session->conn, call->items[i].sql, answer);
     if (strncmp(PQcmdStatus(answer), "DEALLOCATE", 10) == 0) {
       tndb_prepared_forget(session->conn); /* else the caller's COMMIT, itself prepared, would fail */
@@ -226,6 +230,18 @@ static bool succeeded(tenantdb_session *session) {
   return false;
 }
 
+/* Memory ran out inside libpq: what was answered is not known, and whether it was committed only if it was not to be. */
+static bool lost_an_answer(tenantdb_session *session) {
+  tndb_call *call = &session->call;
+  bool commits = call->commits || call->bare;
+  tndb_session_break(session);
+  call->status =
+      commits ? tndb_origin(&call->error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN,
+                            "memory ran out while the answer was read; the transaction may be committed")
+              : tndb_no_memory(&call->error);
+  return false;
+}
+
 /* Each of these ends a stage: true when another flush is under way, false when the call has ended. */
 static bool after_run(tenantdb_session *session) {
   tndb_call *call = &session->call;
@@ -238,6 +254,9 @@ static bool after_run(tenantdb_session *session) {
     return false;
   }
   size_t failed = tndb_exchange_failed(conn);
+  if (failed == TNDB_NONE && call->kind != TNDB_CALL_STREAM && !tndb_exchange_is_whole(conn)) {
+    return lost_an_answer(session);
+  }
   if (failed == TNDB_NONE) {
     return succeeded(session);
   }

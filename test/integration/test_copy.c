@@ -239,6 +239,37 @@ static void test_bad_rows(void **state) {
   assert_string_equal(fixture_cell(session, "SELECT count(*) FROM items"), "0");
 }
 
+/*
+ * Refused before the first row is read: by then the server may have answered
+ * what libpq sends ahead, and the two be out of step. Nothing is kept, the
+ * failure is told, and the connection either works or is given up.
+ */
+static void test_refused_before_rows(void **state) {
+  harness_sql(url,
+              "CREATE FUNCTION public.no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'not now'; END "
+              "$$; CREATE TRIGGER no BEFORE INSERT ON %s.items EXECUTE FUNCTION public.no()",
+              tenantdb_session_schema(session));
+  for (int inside = 0; inside < 2; inside++) {
+    if (inside) {
+      harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
+      fixture_run(session, "INSERT INTO notes (body) VALUES ('lost')");
+    }
+    harness_assert_ok(tenantdb_session_copy_in(session, "COPY items (n) FROM STDIN", &error), error);
+    put("1\n2\n");
+    fixture_assert_refused(end(NULL, NULL), error, TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR, "not now");
+    if (inside) {
+      tenantdb_status status = tenantdb_session_rollback(session, NULL);
+      assert_true(status == TENANTDB_OK || status == TENANTDB_CONNECTION);
+    }
+    tenantdb_status status = tenantdb_session_query(session, "SELECT 1", NULL, NULL, NULL);
+    assert_true(status == TENANTDB_OK || status == TENANTDB_STATE || status == TENANTDB_CONNECTION);
+    close_session(state);
+    session = fixture_session(db, "a");
+    assert_kept("0");
+  }
+  harness_sql(url, "DROP FUNCTION public.no() CASCADE");
+}
+
 static void test_out_fails(void **state) {
   (void)state;
   char all[60000] = "";
@@ -502,6 +533,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_transaction, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_given_up, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_bad_rows, open_session, close_session),
+      cmocka_unit_test_setup_teardown(test_refused_before_rows, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_out_fails, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_not_started, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_other_direction, open_session, close_session),

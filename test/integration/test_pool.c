@@ -196,6 +196,7 @@ static void test_idle_terminated(void **state) {
                          "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
                          " AND application_name = 'tenantdb'") > 0) {
     }
+    fixture_pause_us(20000); /* a connection that answered a moment ago is not looked at */
     for (int i = 0; i < 4; i++) {
       sessions[i] = fixture_session(db, "a");
       assert_string_equal(fixture_cell(sessions[i], "SELECT 1"), "1");
