@@ -28,7 +28,7 @@ typedef struct bench_options {
   int block;          /* --block: operations in a row of one contender */
   double delay_ms;    /* --delay-ms: a round trip of that length, through the proxy */
   uint64_t seed;      /* --seed */
-  const char *levels; /* --levels: routing,role */
+  const char *levels; /* --levels: routing,role,login */
   bool floors_only;   /* --floors-only: raw libpq alone */
 } bench_options;
 

@@ -135,6 +135,10 @@ static void run_level(const bench_options *options, PGconn *control, const struc
     tenantdb_registry *registry = standard_registry();
     db = bench_open(url, registry, level);
     tenantdb_registry_free(registry);
+    if (strcmp(level, "login") == 0) { /* the tenants were made at level role: they get their logins */
+      tenantdb_error *error = NULL;
+      bench_check(tenantdb_reconcile(db, NULL, &error), error, "reconcile");
+    }
   }
   int n = options->floors_only ? (int)N_FLOORS : (int)N_ALL;
   for (int i = 0; i < n; i++) {
@@ -151,7 +155,7 @@ static void run_level(const bench_options *options, PGconn *control, const struc
                                       &askers[i]};
     if (i < N_FLOORS) {
       askers[i].floor = (floor_conn){.form = forms[i],
-                                     .role = strcmp(level, "role") == 0,
+                                     .role = strcmp(level, "routing") != 0,
                                      .scopes = scopes,
                                      .n_scopes = options->tenants};
       floor_open(&askers[i].floor, url);
@@ -160,6 +164,7 @@ static void run_level(const bench_options *options, PGconn *control, const struc
   bench_pin_backends(control);
   for (int i = 0; i < n; i++)
     warm(&contenders[i], &askers[i]);
+  bench_pin_backends(control); /* at level login every tenant has one of his own by now */
   if (proxy)
     proxy_set_delay(proxy, (int64_t)(options->delay_ms * 500));
   bench_plan plan = {.options = options,
@@ -204,6 +209,8 @@ int main(int argc, char **argv) {
     run_level(&options, control, scopes, "routing", proxy, url);
   if (strstr(options.levels, "role"))
     run_level(&options, control, scopes, "role", proxy, url);
+  if (strstr(options.levels, "login"))
+    run_level(&options, control, scopes, "login", proxy, url);
   free(scopes);
   PQfinish(control);
   proxy_stop(proxy);

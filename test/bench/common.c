@@ -70,7 +70,7 @@ static void usage(const bench_options *options, const char *about) {
       "  --rounds N         alternations in a repetition (%d)\n"
       "  --block N          operations of one contender in a row (%d)\n"
       "  --delay-ms X       through a proxy that makes a round trip so long (%g)\n"
-      "  --levels LIST      routing,role (%s)\n"
+      "  --levels LIST      routing,role,login (%s)\n"
       "  --seed N           (%llu)\n"
       "  --floors-only      raw libpq alone\n",
       about, options->repetitions, options->tenants, options->rounds, options->block, options->delay_ms,
@@ -149,6 +149,8 @@ tenantdb *bench_open(const char *url, tenantdb_registry *registry, const char *l
   bench_check(tenantdb_config_set(config, "isolation.level", level, &error), error, "option isolation.level");
   for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
     bench_check(tenantdb_config_set(config, settings[i][0], settings[i][1], &error), error, settings[i][0]);
+  /* A private server asks nobody for a password. */
+  bench_check(tenantdb_config_set(config, "login.passwords", "none", &error), error, "login.passwords");
   tenantdb *db = NULL;
   bench_check(tenantdb_open(config, registry, &db, &error), error, "open");
   bench_check(tenantdb_bootstrap(db, &error), error, "bootstrap");
