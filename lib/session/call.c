@@ -234,6 +234,10 @@ static bool succeeded(tenantdb_session *session) {
 static bool lost_an_answer(tenantdb_session *session) {
   tndb_call *call = &session->call;
   bool commits = call->commits || call->bare;
+  if (call->collect) {
+    session->conn->dead = true; /* a batch tells of what is missing as of what a broken connection left out */
+    call->collect(call->batch, session->conn);
+  }
   tndb_session_break(session);
   call->status =
       commits ? tndb_origin(&call->error, TENANTDB_UNKNOWN, TENANTDB_REASON_OUTCOME_UNKNOWN,

@@ -11,6 +11,9 @@
 
 tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error) {
   const char *word = NULL;
+  if (tndb_sql_is_plain(sql)) {
+    return TENANTDB_OK;
+  }
   if (tndb_sql_is_transaction_control(sql, &word)) {
     return tndb_origin(
         error, TENANTDB_ARGUMENT, TENANTDB_REASON_TRANSACTION_CONTROL,

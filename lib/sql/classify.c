@@ -16,6 +16,21 @@ static bool first(tndb_lexer *lexer, tndb_token *token, const char *sql) {
   return false;
 }
 
+bool tndb_sql_is_plain(const char *sql) {
+  static const char *const words[] = {"select", "insert", "update", "delete", "with"};
+  tndb_lexer lexer;
+  tndb_token token;
+  if (!first(&lexer, &token, sql)) {
+    return false;
+  }
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    if (tndb_token_is_word(sql, &token, words[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
 bool tndb_sql_is_transaction_control(const char *sql, const char **word) {
   static const struct {
     const char *word;

@@ -7,6 +7,11 @@
 #include <stdbool.h>
 
 /*
+ * Whether it begins as reading and changing rows does: then none of the
+ * questions below has to be asked. What most statements are is found out first.
+ */
+bool tndb_sql_is_plain(const char *sql);
+/*
  * Whether a statement begins or ends a transaction or a savepoint; `word` (may
  * be NULL) receives what it is, in capitals, static, or NULL.
  */

@@ -203,6 +203,14 @@ static void control(const char *sql, const char *wanted) {
 
 static void client_copy(void **state) {
   (void)state;
+  assert_true(tndb_sql_is_plain("/* x */ Select 1"));
+  assert_true(tndb_sql_is_plain(";(WITH a AS (SELECT 1) SELECT * FROM a)"));
+  static const char *const others[] = {"COPY t FROM STDIN", "SET ROLE x", "reset role", "COMMIT",
+                                       "/**/END",           "selects",    "\"select\"", "",
+                                       " -- select\n",      ";"};
+  for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+    assert_false(tndb_sql_is_plain(others[i])); /* what is plain is not looked at any further */
+  }
   assert_true(tndb_sql_is_client_copy("COPY t FROM STDIN"));
   assert_true(tndb_sql_is_client_copy("/* x */ copy (SELECT 'TO') to stdout WITH (FORMAT binary)"));
   assert_true(tndb_sql_is_client_copy("; COPY t (a, b) TO STDIN"));
