@@ -251,8 +251,8 @@ static void start(service *s) {
   for (int32_t i = 0; i < tenantdb_result_rows(reasons); i++) {
     const char *reason = tenantdb_result_value(reasons, i, 2);
     /* The reason goes on, after a colon, with every single thing; and column 3 is the SQL that mends it. */
-    printf("  %-8s  %-3s  %.*s\n", tenantdb_result_value(reasons, i, 0), tenantdb_result_value(reasons, i, 1),
-           (int)strcspn(reason, ":"), reason);
+    printf("  %-10s  %-6s  %.*s\n", tenantdb_result_value(reasons, i, 0),
+           tenantdb_result_value(reasons, i, 1), (int)strcspn(reason, ":"), reason);
   }
   tenantdb_result_free(reasons);
 }

@@ -9,9 +9,12 @@
 #define TENANTDB_H
 
 #include <tenantdb/api.h>
+#include <tenantdb/builder.h>
 #include <tenantdb/config.h>
 #include <tenantdb/database.h>
 #include <tenantdb/error.h>
+#include <tenantdb/fleet.h>
+#include <tenantdb/operate.h>
 #include <tenantdb/params.h>
 #include <tenantdb/reason.h>
 #include <tenantdb/registry.h>
@@ -20,5 +23,6 @@
 #include <tenantdb/statement.h>
 #include <tenantdb/tenant.h>
 #include <tenantdb/version.h>
+#include <tenantdb/view.h>
 
 #endif

@@ -33,10 +33,19 @@ enum {
 /**
  * Receives one line of log. Runs on the thread that called the library, inside
  * that call, with no lock held; it must not call back into the library. @event
- * is a short stable word ("notice", "connection-closed"), @message one line of
- * text without secrets. Both strings end with the call.
+ * is a name from the list in doc/guide/operating.md ("notice", "connection-closed"),
+ * @message one line of text without secrets. Both strings end with the call.
  */
 typedef void (*tenantdb_log_function)(void *user, int32_t level, const char *event, const char *message);
+
+/** Something that happened, while a callback is told of it; what it is, tenantdb/operate.h tells. */
+typedef struct tenantdb_event tenantdb_event;
+
+/**
+ * Receives one event, under the same conditions as tenantdb_log_function.
+ * @event, and every string it gives, end with the call.
+ */
+typedef void (*tenantdb_event_function)(void *user, const tenantdb_event *event);
 
 /**
  * Keeps the password of a tenant's login role (level login), or forgets it when
@@ -129,6 +138,22 @@ TENANTDB_API tenantdb_status tenantdb_config_load_env(tenantdb_config *config, t
  * Since:     0.1
  */
 TENANTDB_API void tenantdb_config_log(tenantdb_config *config, tenantdb_log_function function, void *user);
+
+/**
+ * tenantdb_config_events() - send events to a function
+ * @config:   a configuration; NULL is allowed and does nothing
+ * @function: the function; NULL for none, the default
+ * @user:     handed to every call of @function
+ *
+ * The same events as go to the function of tenantdb_config_log(), with all that
+ * is known of each. Without any function they wait for tenantdb_events().
+ *
+ * Ownership: @user stays yours and must outlive every database opened with @config.
+ * Thread:    one at a time; it may move between threads.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API void tenantdb_config_events(tenantdb_config *config, tenantdb_event_function function, void *user);
 
 /**
  * tenantdb_config_credentials() - let functions keep the passwords of tenants' login roles

@@ -32,6 +32,16 @@ enum {
 };
 
 /**
+ * What is taken to stand between this process and the server, and so what a
+ * connection can be relied on for from one transaction to the next.
+ */
+enum {
+  TENANTDB_STRATEGY_DIRECT = 1,            /**< nothing: a connection is one process of the server */
+  TENANTDB_STRATEGY_SESSION_POOLER = 2,    /**< a pooler that gives every client a process of its own */
+  TENANTDB_STRATEGY_TRANSACTION_POOLER = 3 /**< one that may give every transaction another process */
+};
+
+/**
  * tenantdb_open() - check, connect, settle on an isolation level
  * @config:   a configuration, copied; NULL for the defaults
  * @registry: what should exist; frozen from here on; NULL for an empty one
@@ -89,6 +99,11 @@ TENANTDB_API tenantdb_status tenantdb_bootstrap(tenantdb *db, tenantdb_error **e
  * As it was found when the database was opened: after tenantdb_harden() open it
  * again. A remedy is SQL, or an option to be set.
  *
+ * The last row is no level but tells of the connections: its level is
+ * "connection", achieved the strategy's name (or "refuted", when
+ * tenantdb_selftest() found that transactions are not kept apart), reason how
+ * that is known.
+ *
  * Ownership: *reasons is yours, tenantdb_result_free().
  * Thread:    any.
  * Status:    MEMORY, ARGUMENT.
@@ -108,6 +123,78 @@ TENANTDB_API tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, te
  * Since:     0.1
  */
 TENANTDB_API const char *tenantdb_isolation_name(int32_t level);
+
+/**
+ * tenantdb_selftest() - prove or refute isolation through whatever stands between
+ * @db:     a database
+ * @checks: receives a table: check, outcome (ok, failed or unknown), observed, meaning; may be NULL
+ * @error:  as everywhere
+ *
+ * Opens two connections of its own, beside the pool, and makes them take turns
+ * in transactions that are bound as a session's are, so that a pooler, if there
+ * is one, swaps the server's processes between them. Creates nothing in the
+ * database and needs no catalog. Checks:
+ *
+ * - between: whether something stands between
+ * - transaction: a transaction holds together over several messages
+ * - pipeline: several statements in one flush; an error stops the rest, and a scope that is not in force is refused
+ * - scope_meanwhile: what one transaction sets is not seen in another meanwhile
+ * - scope_after: nor by anybody after COMMIT, ROLLBACK or an error
+ * - role: nor the role
+ * - server: both connections reach one and the same server
+ * - lock: a lock that one transaction holds keeps the other out
+ * - session_state: whether what is set for a session stays with its connection
+ * - prepared_statements: whether named statements do
+ * - cancel: cancelling stops the statement that was meant
+ *
+ * The first check that fails ends it: isolation is refuted, and the status is
+ * ISOLATION, with *checks given all the same. Proved or refuted, the answer is
+ * the database's strategy at once, for connections that are open too, unless
+ * option database.pooler names a more careful one; a strategy more careful than
+ * the one before is also an event. Some of the statements fail on purpose, so
+ * the server's log shows errors. A pooler in session mode needs room for the two
+ * connections, or the answer is TIMEOUT; BUSY when it is the first to lose
+ * patience.
+ *
+ * With any other failure nothing is changed and *checks is NULL.
+ *
+ * Ownership: *checks is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, PERMISSION, NOT_FOUND, TIMEOUT, CANCELLED, BUSY, UNSUPPORTED, SQL, ISOLATION.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_selftest(tenantdb *db, tenantdb_result **checks, tenantdb_error **error);
+
+/**
+ * tenantdb_strategy() - what is taken to stand between this process and the server
+ * @db:       a database
+ * @strategy: receives a TENANTDB_STRATEGY_ number
+ * @error:    as everywhere
+ *
+ * Settled by tenantdb_open() from option database.pooler and from whether
+ * somebody stands between: then it is a transaction pooler, which is the careful
+ * assumption, until tenantdb_selftest() finds out. It is also settled on that
+ * when a connection turns out to have another process of the server than before.
+ *
+ * Ownership: nothing is handed over.
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_strategy(tenantdb *db, int32_t *strategy, tenantdb_error **error);
+
+/**
+ * tenantdb_strategy_name() - a strategy's name: "direct", "session-pooler", "transaction-pooler"
+ * @strategy: a TENANTDB_STRATEGY_ number
+ *
+ * Returns "?" for any other number.
+ *
+ * Ownership: the string is static.
+ * Thread:    any.
+ * Status:    none.
+ * Since:     0.1
+ */
+TENANTDB_API const char *tenantdb_strategy_name(int32_t strategy);
 
 /**
  * tenantdb_harden() - take from PUBLIC what a tenant's role could leave its scope with

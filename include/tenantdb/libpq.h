@@ -49,7 +49,8 @@ TENANTDB_API tenantdb_status tenantdb_session_adopt(tenantdb *db, PGconn *connec
  * @error:   as everywhere
  *
  * An open transaction is rolled back; scope and pipeline mode are gone. When
- * the answer is not TENANTDB_OK the connection is in doubt: close it.
+ * the answer is not TENANTDB_OK the connection is in doubt: close it. In a child
+ * after fork() the answer is STATE, and the connection is to be left alone.
  *
  * Ownership: takes @session in both outcomes; the connection stays yours.
  * Thread:    one at a time.
@@ -64,7 +65,7 @@ TENANTDB_API tenantdb_status tenantdb_session_release(tenantdb_session *session,
  *
  * To look at (PQbackendPID(), PQparameterStatus()), not to send with: it is
  * in pipeline mode and in the middle of the session's conversation. Returns
- * NULL when there is none.
+ * NULL when there is none, and in a child after fork().
  *
  * Ownership: it belongs to @session, or to whom it was adopted from.
  * Thread:    one at a time.

@@ -25,6 +25,7 @@ enum {
   TENANTDB_REASON_BUFFER_TOO_SMALL = 6, /**< the caller's buffer does not hold the text */
   TENANTDB_REASON_DATABASE_CLOSED = 7, /**< the database was closed */
   TENANTDB_REASON_UNSUPPORTED_HERE = 8, /**< this build, server or catalog cannot do it */
+  TENANTDB_REASON_FORKED = 9, /**< the database was opened before fork() and belongs to the parent */
   TENANTDB_REASON_UNKNOWN_OPTION = 20, /**< there is no option of that key */
   TENANTDB_REASON_BAD_OPTION_VALUE = 21, /**< an option's value does not parse or is out of range */
   TENANTDB_REASON_BAD_IDENTIFIER = 40, /**< a name is empty, too long, not UTF-8 or holds NUL */
@@ -42,6 +43,7 @@ enum {
   TENANTDB_REASON_VOLATILE_PREDICATE = 52, /**< an index predicate depends on the time of day */
   TENANTDB_REASON_BAD_MARKER = 60, /**< a marker in a statement is malformed */
   TENANTDB_REASON_MISSING_SCHEMA_NAME = 61, /**< a statement needs a schema that was not given */
+  TENANTDB_REASON_BAD_BUILDER = 62, /**< a statement's builder was given something that does not fit, or too little */
   TENANTDB_REASON_CONNECT_FAILED = 80, /**< no connection could be made */
   TENANTDB_REASON_AUTHENTICATION = 81, /**< the server refused the login */
   TENANTDB_REASON_DATABASE_MISSING = 82, /**< the server has no such database */
@@ -54,6 +56,7 @@ enum {
   TENANTDB_REASON_READ_ONLY_SERVER = 89, /**< the server or the transaction is read only */
   TENANTDB_REASON_CONNECTION_UNFIT = 90, /**< the connection lacks parameters that quoting depends on */
   TENANTDB_REASON_PROTOCOL = 91, /**< the server answered what it may not */
+  TENANTDB_REASON_POOLER_BETWEEN = 92, /**< a pooler stands between, and this cannot work through it */
   TENANTDB_REASON_SERVER_ERROR = 100, /**< the server refused the SQL */
   TENANTDB_REASON_SERVER_PERMISSION = 101, /**< the server refused for lack of a privilege */
   TENANTDB_REASON_SERVER_CONSTRAINT = 102, /**< a constraint refused the data */
@@ -76,6 +79,7 @@ enum {
   TENANTDB_REASON_SCOPE_CONTROL = 119, /**< a statement that changes the role of the scope was given as a query */
   TENANTDB_REASON_POOL_TIMEOUT = 120, /**< no connection became free in time */
   TENANTDB_REASON_SESSION_BROKEN = 121, /**< the session's connection is gone */
+  TENANTDB_REASON_TENANT_SHARE = 122, /**< the tenant has all the connections it may have, and none became free in time */
   TENANTDB_REASON_BAD_PARAMETER = 130, /**< a value for a statement is not of its type's form */
   TENANTDB_REASON_NULL_VALUE = 131, /**< a cell asked for as a value is SQL NULL */
   TENANTDB_REASON_WRONG_TYPE = 132, /**< a column's type cannot be read as what was asked for */
@@ -112,7 +116,10 @@ enum {
   TENANTDB_REASON_VERIFICATION_FAILED = 197, /**< the tenant as provisioned is not what the registry says */
   TENANTDB_REASON_OPERATION_HELD = 198, /**< somebody else is working on the tenant */
   TENANTDB_REASON_ROLE_IN_USE = 199, /**< a tenant's role has possessions or rights in another database */
-  TENANTDB_REASON_TENANT_BEHIND = 220 /**< the tenant's schema is older than what is needed */
+  TENANTDB_REASON_TENANT_BEHIND = 220, /**< the tenant's schema is older than what is needed */
+  TENANTDB_REASON_FLEET_PARTLY = 221, /**< some tenants of many failed; the result says which */
+  TENANTDB_REASON_UNKNOWN_VIEW = 222, /**< there is no view over tenants of that name */
+  TENANTDB_REASON_VIEW_EXISTS = 223 /**< a view over tenants, or something else, has that name */
 };
 
 /**

@@ -313,7 +313,7 @@ TENANTDB_API tenantdb_status tenantdb_result_json(const tenantdb_result *result,
 
 /**
  * tenantdb_result_next() - go on to the next rows of a stream
- * @result: a result of tenantdb_session_stream()
+ * @result: a result of tenantdb_session_stream(), tenantdb_fleet_query() …
  * @more:   receives 1 when there are rows, 0 at the end
  * @error:  as everywhere
  *
@@ -324,7 +324,7 @@ TENANTDB_API tenantdb_status tenantdb_result_json(const tenantdb_result *result,
  * Ownership: nothing is handed over.
  * Thread:    the one that uses the session, one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, ISOLATION, CONNECTION, TIMEOUT, CANCELLED, BUSY, CONFLICT,
- *            CONSTRAINT, SQL, UNKNOWN.
+ *            CONSTRAINT, SQL, UNKNOWN; of a fleet query UNAVAILABLE, NOT_FOUND and UNSUPPORTED, too.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_result_next(tenantdb_result *result, int32_t *more, tenantdb_error **error);

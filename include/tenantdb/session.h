@@ -8,6 +8,12 @@
  * A single query travels as one message: BEGIN, bind, query, COMMIT. Nothing is
  * left on the connection when the transaction ends.
  *
+ * Behind a pooler that may give every transaction another connection to the
+ * server (tenantdb_strategy()) a statement whose effect would outlast its
+ * transaction is refused with UNSUPPORTED, POOLER_BETWEEN before it is sent:
+ * LISTEN, SET without LOCAL, PREPARE, locks of the session and others, all in
+ * doc/guide/poolers.md.
+ *
  * When a call answers TENANTDB_ISOLATION, TENANTDB_CONNECTION or TENANTDB_UNKNOWN
  * the session is of no more use: close it.
  */
@@ -145,7 +151,7 @@ TENANTDB_API tenantdb_status tenantdb_session_open_shared(tenantdb *db,
  * Ownership: *result is yours, tenantdb_result_free().
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_query(tenantdb_session *session, const char *sql,
@@ -164,7 +170,7 @@ TENANTDB_API tenantdb_status tenantdb_session_query(tenantdb_session *session, c
  * Ownership: *result is yours, tenantdb_result_free().
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_query_text(tenantdb_session *session, const char *sql,
@@ -182,7 +188,7 @@ TENANTDB_API tenantdb_status tenantdb_session_query_text(tenantdb_session *sessi
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_exec(tenantdb_session *session, const char *sql,
@@ -200,13 +206,63 @@ TENANTDB_API tenantdb_status tenantdb_session_exec(tenantdb_session *session, co
  * Ownership: *result is yours, tenantdb_result_free().
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_run(tenantdb_session *session,
                                                   const tenantdb_statement *statement,
                                                   const tenantdb_params *params, tenantdb_result **result,
                                                   tenantdb_error **error);
+
+/**
+ * tenantdb_session_run_for() - run a compiled statement for a tenant that is named, for administration
+ * @session:   a session of tenantdb_session_open_shared()
+ * @tenant:    slug or id, NUL-terminated UTF-8
+ * @statement: a compiled statement
+ * @params:    values for $1, $2 …; NULL for none
+ * @result:    receives the rows; may be NULL
+ * @error:     as everywhere
+ *
+ * The markers of tenants' tables become those of @tenant, and the connected user
+ * runs it with his own rights: nothing confines the statement to the tenant.
+ * Names that are not markers mean the shared schema's. Several tenants may be
+ * worked on in one transaction. A tenant that is suspended or archived is reached as
+ * well; one that has no schema yet, or none any more, is refused. Only a tenant that is not in
+ * the cache (option session.tenant_cache) costs another round trip. A tenant's own
+ * session is refused with ARGUMENT.
+ *
+ * Ownership: *result is yours, tenantdb_result_free().
+ * Thread:    one at a time.
+ * Status:    MEMORY, ARGUMENT, NOT_FOUND, STATE, PERMISSION, UNAVAILABLE, UNSUPPORTED, ISOLATION, CONNECTION,
+ *            TIMEOUT, CANCELLED, BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_session_run_for(tenantdb_session *session, const char *tenant,
+                                                      const tenantdb_statement *statement,
+                                                      const tenantdb_params *params,
+                                                      tenantdb_result **result, tenantdb_error **error);
+
+/**
+ * tenantdb_statement_for() - the text of a statement as it would be sent for a tenant
+ * @db:        a database
+ * @tenant:    slug or id, NUL-terminated UTF-8
+ * @statement: a compiled statement
+ * @sql:       receives the text
+ * @error:     as everywhere
+ *
+ * What tenantdb_session_run() in a session of @tenant sends, and tenantdb_session_run_for():
+ * to look at, or for another driver. Nothing is run. Tenants are refused as there. Only a tenant
+ * that is not in the cache takes a connection.
+ *
+ * Ownership: *sql is yours, tenantdb_string_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, NOT_FOUND, UNAVAILABLE, STATE, BUSY, TIMEOUT, CONNECTION, PERMISSION,
+ *            UNSUPPORTED, SQL.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_statement_for(tenantdb *db, const char *tenant,
+                                                    const tenantdb_statement *statement, char **sql,
+                                                    tenantdb_error **error);
 
 /**
  * tenantdb_session_begin() - begin a transaction
@@ -336,7 +392,7 @@ TENANTDB_API void tenantdb_batch_add(tenantdb_batch *batch, const char *sql, con
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_batch(tenantdb_session *session, tenantdb_batch *batch,
@@ -398,7 +454,7 @@ TENANTDB_API void tenantdb_batch_free(tenantdb_batch *batch);
  * Ownership: *result is yours, tenantdb_result_free().
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_stream(tenantdb_session *session, const char *sql,
@@ -417,7 +473,7 @@ TENANTDB_API tenantdb_status tenantdb_session_stream(tenantdb_session *session, 
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_copy_in(tenantdb_session *session, const char *sql,
@@ -470,7 +526,7 @@ TENANTDB_API tenantdb_status tenantdb_session_copy_end(tenantdb_session *session
  * Ownership: nothing is handed over.
  * Thread:    one at a time.
  * Status:    MEMORY, ARGUMENT, STATE, PERMISSION, UNAVAILABLE, ISOLATION, CONNECTION, TIMEOUT, CANCELLED,
- *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN.
+ *            BUSY, CONFLICT, CONSTRAINT, SQL, UNKNOWN, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_copy_out(tenantdb_session *session, const char *sql,
@@ -545,7 +601,7 @@ TENANTDB_API tenantdb_status tenantdb_session_transact(tenantdb_session *session
  *
  * Ownership: @sql and @params stay yours and are copied.
  * Thread:    one at a time.
- * Status:    MEMORY, ARGUMENT, STATE, CONNECTION.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, TIMEOUT, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_send(tenantdb_session *session, const char *sql,
@@ -560,7 +616,7 @@ TENANTDB_API tenantdb_status tenantdb_session_send(tenantdb_session *session, co
  *
  * Ownership: @statement and @params stay yours.
  * Thread:    one at a time.
- * Status:    MEMORY, ARGUMENT, STATE, CONNECTION.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, TIMEOUT, UNSUPPORTED.
  * Since:     0.1
  */
 TENANTDB_API tenantdb_status tenantdb_session_send_statement(tenantdb_session *session,
@@ -615,7 +671,8 @@ TENANTDB_API tenantdb_status tenantdb_session_step(tenantdb_session *session, in
  * tenantdb_session_socket() - the descriptor to wait for
  * @session: a session; NULL gives -1
  *
- * Returns -1 when there is none. Ask again after every step: it may change.
+ * Returns -1 when there is none, and in a child after fork(). Ask again after every
+ * step: it may change.
  *
  * Ownership: nothing is handed over.
  * Thread:    one at a time.

@@ -51,6 +51,8 @@ TENANTDB_API tenantdb_status tenantdb_statement_new(const tenantdb_registry *reg
  * @error:         as everywhere
  *
  * When the text does not fit, ARGUMENT is returned with TENANTDB_REASON_BUFFER_TOO_SMALL and nothing usable is in @buffer.
+ * All of @buffer may be written to, also behind the text; it is done fastest when there is room
+ * for 32 bytes more than the text. A session keeps the texts it runs, and needs no rendering.
  *
  * Ownership: @buffer stays yours.
  * Thread:    any; a statement is read-only.

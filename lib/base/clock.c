@@ -11,6 +11,18 @@ int64_t tndb_clock_ms(void) {
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t tndb_clock_utc_ms(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t tndb_clock_us(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
 tndb_deadline tndb_deadline_in(int64_t milliseconds) {
   return milliseconds <= 0 ? TNDB_NEVER : tndb_clock_ms() + milliseconds;
 }

@@ -10,6 +10,9 @@ typedef int64_t tndb_deadline;
 #define TNDB_NEVER INT64_MAX
 
 int64_t tndb_clock_ms(void);
+int64_t tndb_clock_us(void);
+/* The time of day, UTC, since 1970: to be shown, not to be reckoned with. */
+int64_t tndb_clock_utc_ms(void);
 /* The deadline that many milliseconds from now; 0 or less means never. */
 tndb_deadline tndb_deadline_in(int64_t milliseconds);
 /* The earlier of two. */

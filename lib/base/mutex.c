@@ -12,6 +12,10 @@ void tndb_mutex_lock(tndb_mutex *mutex) {
   (void)pthread_mutex_lock(mutex);
 }
 
+bool tndb_mutex_try_lock(tndb_mutex *mutex) {
+  return pthread_mutex_trylock(mutex) == 0;
+}
+
 void tndb_mutex_unlock(tndb_mutex *mutex) {
   (void)pthread_mutex_unlock(mutex);
 }

@@ -13,6 +13,8 @@ typedef pthread_cond_t tndb_condition;
 
 bool tndb_mutex_init(tndb_mutex *mutex);
 void tndb_mutex_lock(tndb_mutex *mutex);
+/* False when somebody holds it. */
+bool tndb_mutex_try_lock(tndb_mutex *mutex);
 void tndb_mutex_unlock(tndb_mutex *mutex);
 void tndb_mutex_destroy(tndb_mutex *mutex);
 

@@ -12,7 +12,7 @@
 static const char schema_exists_sql[] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
 
 /* CREATE SCHEMA IF NOT EXISTS wants the privilege even when there is nothing to create. */
-static tenantdb_status ensure_schema(tndb_work *work, const char *schema, tenantdb_error **error) {
+tenantdb_status tndb_work_ensure_schema(tndb_work *work, const char *schema, tenantdb_error **error) {
   PGresult *rows;
   tenantdb_status status = tndb_work_query(work, schema_exists_sql, 1, &schema, &rows, error);
   bool there = !status && PQntuples(rows) > 0;
@@ -100,7 +100,7 @@ static tenantdb_status create_group_role(tndb_work *work, tndb_catalog_row *row,
 
 static tenantdb_status upgrade(tndb_work *work, tndb_catalog_row *row, tenantdb_error **error) {
   const char *schema = tndb_config_text(work->db->config, TNDB_CATALOG_SCHEMA);
-  tenantdb_status status = ensure_schema(work, schema, error);
+  tenantdb_status status = tndb_work_ensure_schema(work, schema, error);
   if (!status) {
     status = tndb_work_set_path(work, schema, error);
   }
@@ -150,7 +150,7 @@ static tenantdb_status bootstrap(tndb_work *work, tndb_catalog_row *row, tenantd
   }
   const char *shared = tndb_database_shared_schema(db);
   if (!status) {
-    status = ensure_schema(work, shared, error);
+    status = tndb_work_ensure_schema(work, shared, error);
   }
   if (!status) {
     status = tndb_work_set_path(work, shared, error);

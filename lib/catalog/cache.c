@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/cache.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
+#include "catalog/tenants.h"
 
 /* Beyond this many names everything is forgotten: simpler than a queue, and it costs one read each. */
 #define MOST 10000
@@ -22,6 +25,19 @@ static void entry_free(entry *e) {
 tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms) {
   const entry *e = tndb_map_get(&cache->entries, name);
   return e && tndb_clock_ms() - e->read_ms < max_age_ms ? e->tenant : NULL;
+}
+
+const tenantdb_tenant *tndb_cache_search(const tndb_cache *cache, const char *key) {
+  size_t at = 0;
+  const char *name;
+  void *value;
+  while (*key && tndb_map_next(&cache->entries, &at, &name, &value)) {
+    const entry *e = value;
+    if (strcmp(e->tenant->id, key) == 0 || strcmp(e->tenant->role, key) == 0) {
+      return e->tenant;
+    }
+  }
+  return NULL;
 }
 
 void tndb_cache_keep(tndb_cache *cache, const char *name, tenantdb_tenant *tenant, uint64_t generation) {

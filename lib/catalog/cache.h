@@ -15,6 +15,8 @@ typedef struct tndb_cache {
 
 /* The tenant kept under a name when it is younger than that, else NULL. Belongs to the cache. */
 tenantdb_tenant *tndb_cache_find(const tndb_cache *cache, const char *name, int64_t max_age_ms);
+/* The tenant of that id or role, however long ago it was read, or NULL. Looks at all of them. */
+const tenantdb_tenant *tndb_cache_search(const tndb_cache *cache, const char *key);
 /*
  * Keep a tenant (taken in both outcomes). Dropped when the cache was cleared
  * since `generation` was read: it may be older than what cleared it.

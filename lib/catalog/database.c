@@ -8,6 +8,7 @@
 #include "catalog/definition.h"
 #include "catalog/harden.h"
 #include "catalog/login.h"
+#include "config/events.h"
 #include "pg/exchange.h"
 #include "registry/registry.h"
 #include "sql/identifier.h"
@@ -23,6 +24,11 @@ tenantdb_status tndb_database_check(const tenantdb *db, tenantdb_error **error) 
   if (db->magic != MAGIC) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_HANDLE, "db is not an open database");
   }
+  if (db->fork != tndb_fork_generation()) {
+    return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_FORKED,
+                       "the database was opened before fork(), and its connections are the parent's: open "
+                       "another one in the child");
+  }
   return tndb_pool_is_closed(db->pool)
              ? tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_DATABASE_CLOSED, "the database is closed")
              : TENANTDB_OK;
@@ -33,11 +39,48 @@ tenantdb *tndb_database_hold(tenantdb *db) {
   return db;
 }
 
+/*
+ * In a child after fork(): the parent's connections are let go of without a word.
+ * False when a lock was held at that moment: then what it guards may be half
+ * done, and its memory is left alone.
+ */
+static bool abandon(tenantdb *db) {
+  if (!tndb_mutex_try_lock(&db->mutex)) {
+    return false;
+  }
+  tndb_mutex_unlock(&db->mutex);
+  bool done = tndb_pool_abandon(db->pool);
+  return tndb_pool_abandon(db->logins) && done;
+}
+
+/* The server has been demoted, or was replaced by its standby under the same name. */
+void tndb_database_notice_failure(tenantdb *db, const tndb_conn *conn, const tenantdb_error *failure) {
+  bool says = tenantdb_error_reason(failure) == TENANTDB_REASON_READ_ONLY_SERVER;
+  if (!says || !conn || conn->adopted || conn->tainted) {
+    return; /* what a session has set by itself proves nothing */
+  }
+  const char *standby = PQparameterStatus(conn->pg, "in_hot_standby");
+  const char *read_only = PQparameterStatus(conn->pg, "default_transaction_read_only");
+  bool tells = standby && read_only; /* from version 14 on; before, a transaction may have been made so */
+  if ((!tells || strcmp(standby, "on") == 0 || strcmp(read_only, "on") == 0) &&
+      tndb_pool_distrust(db->pool)) {
+    if (db->logins) {
+      (void)tndb_pool_distrust(db->logins);
+    }
+    tndb_config_write_event(
+        db->config, &(tndb_event){.kind = TNDB_EVENT_CONNECTIONS_DISTRUSTED,
+                                  .message = "the server is read only: all connections to it are replaced"});
+  }
+}
+
 void tndb_database_release(tenantdb *db) {
   if (!db || atomic_fetch_sub(&db->references, 1) != 1) {
     return;
   }
   db->magic = 0;
+  if (db->fork != tndb_fork_generation() && !abandon(db)) {
+    return;
+  }
   tndb_login_free(db);
   tndb_pool_free(db->pool);
   tndb_cache_clear(&db->tenants);
@@ -52,8 +95,12 @@ void tndb_database_release(tenantdb *db) {
 
 void tenantdb_close(tenantdb *db) {
   if (db && db->magic == MAGIC) {
-    tndb_lanes_close(db->lanes);
-    tndb_pool_close(db->pool);
+    if (db->fork == tndb_fork_generation()) {
+      tndb_pool_close(db->logins);
+      tndb_pool_close(db->pool);
+    } else {
+      (void)abandon(db); /* now, although sessions may keep the handle alive: the sockets are the parent's */
+    }
     tndb_database_release(db);
   }
 }
@@ -225,6 +272,9 @@ static tenantdb_status check_collisions(const tenantdb *db, tenantdb_error **err
 static tenantdb_status prepare(tenantdb *db, const tenantdb_config *config, tenantdb_registry *registry,
                                tenantdb_error **error) {
   tenantdb_status status = tndb_config_copy(config, &db->config, error);
+  if (!status) {
+    status = tndb_config_keep_events(db->config, error);
+  }
   if (status) {
     return status;
   }
@@ -248,7 +298,8 @@ static tenantdb_status prepare(tenantdb *db, const tenantdb_config *config, tena
     return tndb_no_memory(error);
   }
   status = check_collisions(db, error);
-  return status ? status : tndb_pool_new(db->config, &db->pool, error);
+  tndb_pool_limits limits = tndb_pool_limits_read(db->config);
+  return status ? status : tndb_pool_new(db->config, &limits, &db->pool, error);
 }
 
 static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
@@ -258,6 +309,9 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
   tenantdb_status status = tndb_pool_lease(db->pool, deadline, &conn, error);
   if (!status) {
     status = tndb_facts_read(conn, deadline, &db->facts, error);
+  }
+  if (!status) {
+    tndb_strategy_settle(db);
   }
   if (!status) {
     status = tndb_catalog_read(db, conn, deadline, &row, error);
@@ -274,9 +328,13 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
   if (!status) {
     tndb_catalog_remember(db, &row);
   }
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   if (!status && db->level >= TENANTDB_ISOLATION_LOGIN) {
-    status = tndb_lanes_new(db->config, &db->lanes, error);
+    tndb_pool_limits limits = tndb_pool_limits_of_logins(db->config);
+    status = tndb_pool_new(db->config, &limits, &db->logins, error);
+  }
+  if (!status && tndb_config_number(db->config, TNDB_POOL_WARM_UP)) {
+    status = tndb_pool_warm_up(db->pool, error);
   }
   return status;
 }
@@ -294,6 +352,7 @@ tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *
     return tndb_no_memory(error);
   }
   db->magic = MAGIC;
+  db->fork = tndb_fork_generation();
   atomic_init(&db->references, 1);
   tenantdb_status status = prepare(db, config, registry, error);
   if (!status) {

@@ -13,9 +13,10 @@
 #include "base/buffer.h"
 #include "base/mutex.h"
 #include "catalog/cache.h"
+#include "catalog/counters.h"
+#include "catalog/strategy.h"
 #include "config/config.h"
 #include "pg/facts.h"
-#include "pool/lanes.h"
 #include "pool/pool.h"
 #include "registry/model.h"
 
@@ -32,21 +33,31 @@ struct tenantdb {
   tenantdb_config *config;
   tenantdb_registry *registry;
   tndb_pool *pool;
-  tndb_lanes *lanes; /* of tenants' logins; NULL below level login */
+  tndb_pool *logins; /* of tenants' own connections; NULL below level login */
+  uint32_t fork;     /* of the process that opened it */
   tndb_facts facts;
   int32_t level;
+  atomic_int strategy; /* a TENANTDB_STRATEGY_ number */
   tndb_hardening hardening;
   bool may_use_roles; /* create them, or belongs to the group */
   char *catalog;      /* the catalog's schema, quoted, with its dot: "tenantdb". */
-  tndb_mutex mutex;   /* guards what follows */
+  tndb_counters counters;
+  tndb_mutex mutex; /* guards what follows */
+  tndb_strategy_note strategy_note;
   bool catalog_ready;
   char group_role[64]; /* whose members the tenants' roles are; "" at level routing */
   tndb_cache tenants;
   tndb_map passwords; /* that the caller named, by role */
+  tndb_map refusals;  /* of passwords, by role (catalog/refusals.h) */
 };
 
 /* Every public call on a database begins with this: NULL, foreign, freed or closed handles. */
 tenantdb_status tndb_database_check(const tenantdb *db, tenantdb_error **error);
+/*
+ * A statement failed so: when it says that the server has become read only, the
+ * connections that are there lead to the wrong one.
+ */
+void tndb_database_notice_failure(tenantdb *db, const tndb_conn *conn, const tenantdb_error *failure);
 tenantdb *tndb_database_hold(tenantdb *db);
 void tndb_database_release(tenantdb *db);
 const char *tndb_database_shared_schema(const tenantdb *db);

@@ -2,7 +2,8 @@
 #include "catalog/definition.h"
 
 const char *const tndb_catalog_tables[] = {"catalog",        "tenants",   "operations", "audit",
-                                           "shared_objects", "hardening", NULL};
+                                           "shared_objects", "hardening", "views",      "view_parts",
+                                           "view_members",   NULL};
 
 /*
  * Slugs are ASCII, so folding under collation "C" is the same on every server.
@@ -95,7 +96,59 @@ static const char *const version_1[] = {
     NULL,
 };
 
+/*
+ * A member is a tenant that a view has, or is to have, or leaves out. `shown` is
+ * what the view's text calls him. Whoever changes something about him counts
+ * `wish` up; who has made the text writes as `done` the wish that he saw, so that
+ * no wish is lost that came meanwhile.
+ */
+static const char *const version_2[] = {
+    "CREATE TABLE views ("
+    " id uuid PRIMARY KEY,"
+    " name text NOT NULL,"
+    " schema_name text NOT NULL,"
+    " base text NOT NULL,"
+    " table_name text NOT NULL,"
+    " tenant_column text NOT NULL,"
+    " shows text NOT NULL CHECK (shows IN ('slug', 'id')),"
+    " wanted_columns text[],"
+    " column_names text[] NOT NULL,"
+    " column_types text[] NOT NULL,"
+    " column_collations text[] NOT NULL,"
+    " tenants uuid[],"
+    " selector text,"
+    " reader text,"
+    " barrier boolean NOT NULL,"
+    " complete boolean NOT NULL DEFAULT false,"
+    " created_at timestamptz NOT NULL DEFAULT now(),"
+    " refreshed_at timestamptz)",
+    "CREATE UNIQUE INDEX views_name_key ON views (name)",
+    "COMMENT ON TABLE views IS 'libtenantdb: views over tenants'",
+
+    "CREATE TABLE view_parts ("
+    " view_id uuid NOT NULL,"
+    " number integer NOT NULL,"
+    " members integer NOT NULL,"
+    " PRIMARY KEY (view_id, number))",
+    "COMMENT ON TABLE view_parts IS 'libtenantdb: the parts that views over tenants consist of'",
+
+    "CREATE TABLE view_members ("
+    " view_id uuid NOT NULL,"
+    " tenant_id uuid NOT NULL,"
+    " part integer,"
+    " shown text,"
+    " left_out text,"
+    " wish bigint NOT NULL DEFAULT 1,"
+    " done bigint NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (view_id, tenant_id))",
+    "CREATE INDEX view_members_tenant ON view_members (tenant_id)",
+    "CREATE INDEX view_members_part ON view_members (view_id, part)",
+    "CREATE INDEX view_members_unsettled ON view_members (view_id) WHERE done < wish",
+    "COMMENT ON TABLE view_members IS 'libtenantdb: which tenants are in which view'",
+    NULL,
+};
+
 const char *const *tndb_catalog_steps(int version) {
   static const char *const nothing[] = {NULL};
-  return version == 1 ? version_1 : nothing;
+  return version == 1 ? version_1 : version == 2 ? version_2 : nothing;
 }

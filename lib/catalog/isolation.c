@@ -47,8 +47,13 @@ static bool lacks_hardening(const tenantdb *db, obstacle *o) {
   return true;
 }
 
+/* In whatever mode: it is the pooler who logs in. */
+static bool is_behind_pooler(const tenantdb *db) {
+  return db->facts.pooler || atomic_load(&db->strategy) != TENANTDB_STRATEGY_DIRECT;
+}
+
 static bool lacks_passwords(const tenantdb *db, obstacle *o) {
-  if (db->facts.pooler) {
+  if (is_behind_pooler(db)) {
     tndb_buffer_append(&o->reason, "a pooler stands between, which would have to know every tenant's login");
     tndb_buffer_append(&o->remedy, "connect to the server directly");
     return true;
@@ -124,6 +129,12 @@ tenantdb_status tndb_isolation_settle(tenantdb *db, const tndb_catalog_row *row,
   obstacle o = {TNDB_BUFFER_INIT, TNDB_BUFFER_INIT};
   db->may_use_roles = db->facts.create_role || row->is_member;
   db->level = wanted == WANT_AUTO ? choose(db) : wanted;
+  if (db->level == TENANTDB_ISOLATION_LOGIN && is_behind_pooler(db)) {
+    return tndb_origin(
+        error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_POOLER_BETWEEN,
+        "isolation.level is login, and a pooler stands between, which would have to know every "
+        "tenant's login: connect to the server directly, or set isolation.level to hardened or role");
+  }
   bool out_of_reach = is_out_of_reach(db, db->level, &o);
   obstacle_free(&o);
   return out_of_reach || db->level < minimum ? too_low(db, wanted, minimum, error) : TENANTDB_OK;
@@ -178,7 +189,13 @@ tenantdb_status tenantdb_isolation(tenantdb *db, int32_t *level, tenantdb_result
     for (int32_t i = TENANTDB_ISOLATION_ROUTING; i <= TENANTDB_ISOLATION_LOGIN; i++) {
       level_row(db, i, table);
     }
+    bool told = tndb_strategy_row(db, table);
     status = tndb_table_finish(table, reasons, error);
+    if (!status && !told) {
+      tenantdb_result_free(*reasons);
+      *reasons = NULL;
+      status = tndb_no_memory(error);
+    }
   }
   if (!status && level) {
     *level = db->level;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/refusals.h"
 #include "pg/conninfo.h"
 #include "sql/identifier.h"
 
@@ -108,6 +109,7 @@ tenantdb_status tndb_login_remember(tenantdb *db, const char *role, const char *
     (void)tndb_map_remove(&db->passwords, role);
   }
   tndb_mutex_unlock(&db->mutex);
+  tndb_refusal_forget(db, role);
   char *unused = kept ? old : copy;
   if (unused) {
     wipe(unused, strlen(unused));
@@ -125,8 +127,9 @@ void tndb_login_free(tenantdb *db) {
     tndb_free(password);
   }
   tndb_map_free(&db->passwords);
-  tndb_lanes_free(db->lanes);
-  db->lanes = NULL;
+  tndb_refusals_free(db);
+  tndb_pool_free(db->logins);
+  db->logins = NULL;
 }
 
 /* ---------------------------------------------------------------- connecting */
@@ -135,6 +138,7 @@ typedef struct opening {
   tenantdb *db;
   const tenantdb_tenant *tenant;
   tndb_deadline deadline;
+  bool tries;   /* does not wait for others */
   bool refused; /* by the server or by the keeper of passwords: what is known of the tenant may be old */
 } opening;
 
@@ -209,15 +213,35 @@ static tenantdb_status prove(const opening *o, tndb_conn *conn, tenantdb_error *
   return status;
 }
 
+/* Other refusals than that of the password last no longer than the tenant's state: they are not held against him. */
+static tenantdb_status connect_as(const opening *o, const char *password, tndb_conn **conn,
+                                  tenantdb_error **error) {
+  const char *role = o->tenant->role;
+  tndb_conninfo_change change = {.user = role, .password = password};
+  tenantdb_error *own = NULL;
+  tenantdb_status status = tndb_conninfo_open(o->db->config, &change, conn, &own);
+  if (!status) {
+    tndb_refusal_forget(o->db, role);
+  } else if (strcmp(tenantdb_error_sqlstate(own), "28P01") == 0) {
+    tndb_error_set_tenant(&own, o->tenant->slug);
+    tndb_refusal_note(o->db, role, o->tenant->credential, own);
+  }
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
+}
+
 static tenantdb_status open_login(void *user, tndb_conn **conn, tenantdb_error **error) {
   opening *o = user;
   char password[1024];
   tenantdb_error *own = NULL;
-  tenantdb_status status = find_password(o, password, sizeof password, &own);
+  tenantdb_status status = tndb_refusal_check(o->db, o->tenant->role, o->tenant->credential, error);
+  o->refused = status != TENANTDB_OK;
+  if (status) {
+    return status;
+  }
+  status = find_password(o, password, sizeof password, &own);
   o->refused = status != TENANTDB_OK;
   if (!status) {
-    tndb_conninfo_change change = {.user = o->tenant->role, .password = *password ? password : NULL};
-    status = tndb_conninfo_open(o->db->config, &change, conn, &own);
+    status = connect_as(o, *password ? password : NULL, conn, &own);
     o->refused = status == TENANTDB_PERMISSION;
   }
   wipe(password, sizeof password);
@@ -242,11 +266,12 @@ static bool has_strayed(const tenantdb_tenant *tenant, const tndb_conn *conn) {
 }
 
 static tenantdb_status lease(opening *o, tndb_conn **conn, tenantdb_error **error) {
+  tndb_lease wanted = {.key = o->tenant->role, .deadline = o->deadline, .open = open_login, .user = o};
   tenantdb_status status =
-      tndb_lanes_lease(o->db->lanes, o->tenant->role, open_login, o, o->deadline, conn, error);
-  if (!status && has_strayed(o->tenant, *conn)) {
+      (o->tries ? tndb_pool_try : tndb_pool_lease_for)(o->db->logins, &wanted, conn, error);
+  if (!status && *conn && has_strayed(o->tenant, *conn)) {
     (*conn)->dead = true;
-    (void)tndb_lanes_release(o->db->lanes, *conn);
+    tndb_pool_release(*conn);
     *conn = NULL;
     status =
         tndb_origin(error, TENANTDB_ISOLATION, TENANTDB_REASON_SCOPE_NOT_PROVED,
@@ -262,13 +287,14 @@ static tenantdb_status read_again(const opening *o, tenantdb_tenant **tenant, te
   if (!status) {
     status = tndb_tenant_read(o->db, conn, o->tenant->id, false, o->deadline, tenant, error);
   }
-  tndb_pool_release(o->db->pool, conn);
+  tndb_pool_release(conn);
   return status;
 }
 
-tenantdb_status tndb_login_lease(tenantdb *db, const tenantdb_tenant *tenant, tndb_deadline deadline,
-                                 tndb_conn **conn, tenantdb_error **error) {
-  opening first = {.db = db, .tenant = tenant, .deadline = deadline};
+static tenantdb_status acquire(const opening *how, tndb_conn **conn, tenantdb_error **error) {
+  tenantdb *db = how->db;
+  const tenantdb_tenant *tenant = how->tenant;
+  opening first = *how;
   tenantdb_error *own = NULL;
   tenantdb_tenant *now = NULL;
   tenantdb_status status = lease(&first, conn, &own);
@@ -282,7 +308,8 @@ tenantdb_status tndb_login_lease(tenantdb *db, const tenantdb_tenant *tenant, tn
                          tndb_tenant_state_name(now->state));
     tndb_error_set_tenant(&own, now->slug);
   } else if (now && strcmp(now->credential, tenant->credential) != 0) {
-    opening second = {.db = db, .tenant = now, .deadline = deadline};
+    opening second = *how;
+    second.tenant = now;
     tenantdb_error_free(own);
     own = NULL;
     status = lease(&second, conn, &own);
@@ -291,10 +318,16 @@ tenantdb_status tndb_login_lease(tenantdb *db, const tenantdb_tenant *tenant, tn
   return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 
-void tndb_login_release(tenantdb *db, tndb_conn *conn) {
-  if (conn && !(db->lanes && tndb_lanes_release(db->lanes, conn))) {
-    tndb_pool_release(db->pool, conn);
-  }
+tenantdb_status tndb_login_lease(tenantdb *db, const tenantdb_tenant *tenant, tndb_deadline deadline,
+                                 tndb_conn **conn, tenantdb_error **error) {
+  opening how = {.db = db, .tenant = tenant, .deadline = deadline};
+  return acquire(&how, conn, error);
+}
+
+tenantdb_status tndb_login_try(tenantdb *db, const tenantdb_tenant *tenant, tndb_conn **conn,
+                               tenantdb_error **error) {
+  opening how = {.db = db, .tenant = tenant, .deadline = TNDB_NEVER, .tries = true};
+  return acquire(&how, conn, error);
 }
 
 void tndb_login_end(tenantdb *db, const char *role) {
@@ -303,12 +336,13 @@ void tndb_login_end(tenantdb *db, const char *role) {
   tndb_deadline soon = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_LOCK_TIMEOUT));
   tndb_conn *conn;
   tndb_values values = {.count = 1, .values = &role};
-  if (!db->lanes || !*role) {
+  if (!db->logins || !*role) {
     return;
   }
-  tndb_lanes_shut(db->lanes, role);
+  tndb_refusal_forget(db, role);
+  tndb_pool_shut(db->logins, role);
   if (!tndb_pool_lease(db->pool, soon, &conn, NULL)) {
     (void)tndb_exchange_single(conn, end_sql, &values, soon, NULL, NULL);
-    tndb_pool_release(db->pool, conn);
+    tndb_pool_release(conn);
   }
 }

@@ -47,11 +47,12 @@ void tndb_login_settle(tndb_login *login, tenantdb_status outcome, const char *o
 
 /* Queue making the path in force the role's own. */
 void tndb_login_keep_path(tndb_work *work, const char *role);
-/* A connection of the tenant's own, proved to be it. tndb_login_release() gives it back. */
+/* A connection of the tenant's own, proved to be it. tndb_pool_release() gives it back. */
 tenantdb_status tndb_login_lease(tenantdb *db, const tenantdb_tenant *tenant, tndb_deadline deadline,
                                  tndb_conn **conn, tenantdb_error **error);
-/* Give a connection back to where it came from: the tenant's, or the pool; NULL is allowed. */
-void tndb_login_release(tenantdb *db, tndb_conn *conn);
+/* The same without waiting for others: OK and *conn NULL when none is to be had now. */
+tenantdb_status tndb_login_try(tenantdb *db, const tenantdb_tenant *tenant, tndb_conn **conn,
+                               tenantdb_error **error);
 /* The role may not log in any more: end the sessions it has, here and on the server. Best effort. */
 void tndb_login_end(tenantdb *db, const char *role);
 

@@ -144,6 +144,16 @@ bool tndb_tenant_cached(tenantdb *db, const char *tenant, tenantdb_tenant **out)
   return *out != NULL;
 }
 
+bool tndb_tenant_key(tenantdb *db, const char *tenant, char id[TNDB_UUID_TEXT]) {
+  tndb_mutex_lock(&db->mutex);
+  const tenantdb_tenant *known = tndb_cache_find(&db->tenants, tenant, INT64_MAX);
+  if (known) {
+    memcpy(id, known->id, TNDB_UUID_TEXT);
+  }
+  tndb_mutex_unlock(&db->mutex);
+  return known != NULL;
+}
+
 tenantdb_status tndb_tenant_lookup(tenantdb *db, tndb_conn *conn, const char *tenant, tndb_deadline deadline,
                                    tenantdb_tenant **out, tenantdb_error **error) {
   if (tndb_tenant_cached(db, tenant, out)) {

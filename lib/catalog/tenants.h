@@ -53,6 +53,8 @@ tenantdb_status tndb_tenant_lookup(tenantdb *db, tndb_conn *conn, const char *te
                                    tenantdb_tenant **out, tenantdb_error **error);
 /* The cache's copy alone: false when there is none that is fresh. */
 bool tndb_tenant_cached(tenantdb *db, const char *tenant, tenantdb_tenant **out);
+/* The id that a name meant when it was last looked up, however long ago: whom a connection counts for. */
+bool tndb_tenant_key(tenantdb *db, const char *tenant, char id[TNDB_UUID_TEXT]);
 /* Forget everything known of tenants: something about them changed. */
 void tndb_tenants_forget(tenantdb *db);
 

@@ -79,6 +79,22 @@ size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const cha
   return tndb_exchange_send_text(work->conn, sql, count, values);
 }
 
+/* A standby refuses already that BEGIN ... READ WRITE, and with the SQLSTATE of what it has not got. */
+static tenantdb_status check(const tndb_work *work, tenantdb_error **error) {
+  const tndb_conn *conn = work->conn;
+  tenantdb_status status = tndb_exchange_check(conn, error);
+  bool no_beginning = tndb_exchange_failed(conn) == 0 && PQtransactionStatus(conn->pg) == PQTRANS_IDLE;
+  if (status == TENANTDB_UNSUPPORTED && work->begun && no_beginning) {
+    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_READ_ONLY_SERVER,
+                         "the server is a standby, on which nothing can be changed");
+    tndb_error_set_retry(error, TENANTDB_RETRY_NEW_SESSION);
+  }
+  if (status && error) {
+    tndb_database_notice_failure(work->db, conn, *error);
+  }
+  return status;
+}
+
 tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error) {
   if (work->failed) {
     open_exchange(work);
@@ -87,7 +103,7 @@ tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error) {
     return TENANTDB_OK; /* nothing was queued since the last time */
   }
   tenantdb_status status = tndb_exchange_finish(work->conn, work->deadline, error);
-  return status ? status : tndb_exchange_check(work->conn, error);
+  return status ? status : check(work, error);
 }
 
 tenantdb_status tndb_work_query(tndb_work *work, const char *sql, int32_t count, const char *const *values,
@@ -184,7 +200,7 @@ static outcome look(const tndb_work *work, tndb_deadline deadline) {
   if (!conn->dead && !tndb_conn_is_idle(conn)) {
     (void)tndb_exchange_rollback(conn, deadline, NULL);
   }
-  tndb_pool_release(work->db->pool, conn);
+  tndb_pool_release(conn);
   return found;
 }
 
@@ -212,6 +228,9 @@ static tenantdb_status resolve(tndb_work *work, tenantdb_error **error) {
                     "operation %s",
                     work->operation);
   tndb_error_set_operation(error, work->operation);
+  tndb_config_write_event(work->db->config,
+                          &(tndb_event){.kind = TNDB_EVENT_OUTCOME_UNKNOWN,
+                                        .message = error ? tenantdb_error_message(*error) : ""});
   return TENANTDB_UNKNOWN;
 }
 
@@ -220,23 +239,20 @@ tenantdb_status tndb_work_commit(tndb_work *work, tenantdb_error **error) {
   tenantdb_error *own = NULL;
   tenantdb_status status = tndb_exchange_finish(work->conn, work->deadline, &own);
   if (status) {
-    size_t failed = tndb_exchange_failed(work->conn);
-    bool server_said =
-        failed != TNDB_NONE && PQresultErrorField(tndb_exchange_result(work->conn, failed), PG_DIAG_SQLSTATE);
     if (tndb_exchange_committed(work->conn, commit)) {
       tenantdb_error_free(own); /* only the end of the exchange was lost */
       return TENANTDB_OK;
     }
-    if (commit == TNDB_NONE || server_said) {
+    if (commit == TNDB_NONE || tndb_exchange_is_certain(work->conn)) {
       return tndb_error_pass(error, own);
     }
     tenantdb_error_free(own);
     /* The dead connection must not take up the last place that the new one needs. */
-    tndb_pool_release(work->db->pool, work->conn);
+    tndb_pool_release(work->conn);
     work->conn = NULL;
     return resolve(work, error);
   }
-  status = tndb_exchange_check(work->conn, error);
+  status = check(work, error);
   if (!status && !tndb_exchange_committed(work->conn, commit)) {
     status = tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_TRANSACTION_LOST,
                          "the server rolled back where it was asked to commit");
@@ -256,6 +272,6 @@ void tndb_work_end(tndb_work *work) {
       (void)tndb_exchange_rollback(work->conn, work->deadline, NULL);
     }
   }
-  tndb_pool_release(work->db->pool, work->conn);
+  tndb_pool_release(work->conn);
   work->conn = NULL;
 }

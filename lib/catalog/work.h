@@ -63,6 +63,8 @@ typedef struct tndb_record {
 void tndb_work_record(tndb_work *work, const tndb_record *record);
 /* Queue setting the search path to a schema's, for DDL with unqualified names. */
 tenantdb_status tndb_work_set_path(tndb_work *work, const char *schema, tenantdb_error **error);
+/* Make sure that a schema is there, asking first; one that is made is nobody's but the user's. */
+tenantdb_status tndb_work_ensure_schema(tndb_work *work, const char *schema, tenantdb_error **error);
 /* Queue COMMIT, send, wait, and find out what became of it. */
 tenantdb_status tndb_work_commit(tndb_work *work, tenantdb_error **error);
 /* Roll back what is open and give the connection back. */

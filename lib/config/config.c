@@ -6,12 +6,12 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/result.h"
+#include "config/event_queue.h"
 
 struct tenantdb_config {
   char *texts[TNDB_N_OPTIONS]; /* NULL: the default */
   int64_t numbers[TNDB_N_OPTIONS];
-  tenantdb_log_function log;
-  void *log_user;
+  tndb_listeners listeners;
   tndb_credentials credentials;
 };
 
@@ -27,6 +27,9 @@ tenantdb_config *tenantdb_config_new(void) {
 void tenantdb_config_free(tenantdb_config *config) {
   for (int i = 0; config && i < TNDB_N_OPTIONS; i++) {
     tndb_free(config->texts[i]);
+  }
+  if (config) {
+    tndb_event_queue_release(config->listeners.queue);
   }
   tndb_free(config);
 }
@@ -80,8 +83,15 @@ tenantdb_status tenantdb_config_get(const tenantdb_config *config, const char *k
 
 void tenantdb_config_log(tenantdb_config *config, tenantdb_log_function function, void *user) {
   if (config) {
-    config->log = function;
-    config->log_user = user;
+    config->listeners.log = function;
+    config->listeners.log_user = user;
+  }
+}
+
+void tenantdb_config_events(tenantdb_config *config, tenantdb_event_function function, void *user) {
+  if (config) {
+    config->listeners.event = function;
+    config->listeners.event_user = user;
   }
 }
 
@@ -156,8 +166,8 @@ tenantdb_status tndb_config_copy(const tenantdb_config *config, tenantdb_config 
     return tndb_no_memory(error);
   }
   if (config) {
-    made->log = config->log;
-    made->log_user = config->log_user;
+    made->listeners = config->listeners;
+    (void)tndb_event_queue_hold(made->listeners.queue);
     made->credentials = config->credentials;
   }
   *copy = made;
@@ -172,9 +182,12 @@ int64_t tndb_config_number(const tenantdb_config *config, tndb_option option) {
   return config->numbers[option];
 }
 
-void tndb_config_write_log(const tenantdb_config *config, int32_t level, const char *event,
-                           const char *message) {
-  if (config->log) {
-    config->log(config->log_user, level, event, message);
-  }
+const tndb_listeners *tndb_config_listeners(const tenantdb_config *config) {
+  return &config->listeners;
+}
+
+tenantdb_status tndb_config_keep_events(tenantdb_config *config, tenantdb_error **error) {
+  tndb_event_queue_release(config->listeners.queue);
+  config->listeners.queue = tndb_event_queue_new(tndb_config_number(config, TNDB_EVENTS_QUEUE));
+  return config->listeners.queue ? TENANTDB_OK : tndb_no_memory(error);
 }

@@ -5,9 +5,10 @@
 
 #include <tenantdb/config.h>
 
+#include "config/events.h"
 #include "config/property.h"
 
-/* An independent copy; NULL gives the defaults. */
+/* An independent copy, but for the queue of events, which is the same; NULL gives the defaults. */
 tenantdb_status tndb_config_copy(const tenantdb_config *config, tenantdb_config **copy,
                                  tenantdb_error **error);
 const char *tndb_config_text(const tenantdb_config *config, tndb_option option);
@@ -20,8 +21,16 @@ typedef struct tndb_credentials {
   void *user;
 } tndb_credentials;
 const tndb_credentials *tndb_config_credentials(const tenantdb_config *config);
-/* One line to the caller's log function, if there is one. Never under a lock. */
-void tndb_config_write_log(const tenantdb_config *config, int32_t level, const char *event,
-                           const char *message);
+/* Who is to hear of events. */
+typedef struct tndb_listeners {
+  struct tndb_event_queue *queue; /* config/event_queue.h; NULL in a configuration that is no database's */
+  tenantdb_log_function log;
+  void *log_user;
+  tenantdb_event_function event;
+  void *event_user;
+} tndb_listeners;
+const tndb_listeners *tndb_config_listeners(const tenantdb_config *config);
+/* Keep events from now on, as many as option events.queue says: the configuration becomes a database's. */
+tenantdb_status tndb_config_keep_events(tenantdb_config *config, tenantdb_error **error);
 
 #endif

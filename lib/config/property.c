@@ -56,7 +56,7 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      NULL,
      "How many statements of sessions a connection keeps prepared, the least recently used ones dropped "
      "first. "
-     "Behind a pooler none are. 0: none."},
+     "Behind a transaction pooler none are. 0: none."},
     {TNDB_SESSION_RETRIES, "session.retries", TNDB_TYPE_NUMBER, "5", 0, 1000, NULL,
      "How often tenantdb_session_transact() runs a transaction again that collided with another."},
     {TNDB_POOL_SIZE, "pool.size", TNDB_TYPE_NUMBER, "20", 1, 10000, NULL,
@@ -73,6 +73,21 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How long a connection may have been idle before it is asked whether it is alive. 0: every time."},
     {TNDB_POOL_RECYCLE, "pool.recycle", TNDB_TYPE_DURATION, "1h", 0, 365 * DAY, NULL,
      "The age at which a connection is replaced. 0: never."},
+    {TNDB_POOL_RECYCLE_TENANTS, "pool.recycle_tenants", TNDB_TYPE_NUMBER, "200", 0, 1000000, NULL,
+     "After how many different tenants a connection is replaced: the server's process keeps what it learned "
+     "of every table it touched, and gives nothing back before it ends. 0: never."},
+    {TNDB_POOL_IDLE_TIMEOUT, "pool.idle_timeout", TNDB_TYPE_DURATION, "10min", 0, 365 * DAY, NULL,
+     "How long a connection beyond pool.minimum is kept when nobody uses it; seen to whenever another one is "
+     "given back, and by tenantdb_warm_up(). 0: for ever."},
+    {TNDB_POOL_MINIMUM, "pool.minimum", TNDB_TYPE_NUMBER, "0", 0, 10000, NULL,
+     "How many connections are kept however long they are idle, and opened by a warm-up."},
+    {TNDB_POOL_WARM_UP, "pool.warm_up", TNDB_TYPE_FLAG, "off", 0, 0, NULL,
+     "Whether tenantdb_open() opens pool.minimum connections at once."},
+    {TNDB_POOL_TENANT_CONNECTIONS, "pool.tenant_connections", TNDB_TYPE_NUMBER, "0", 0, 10000, NULL,
+     "How many connections one tenant may have in use at once. 0: no limit of his own."},
+    {TNDB_POOL_BACK_OFF, "pool.back_off", TNDB_TYPE_DURATION, "2s", 1, HOUR, NULL,
+     "The longest pause between two attempts to connect to a server that cannot be reached; it begins at 50 "
+     "ms and doubles. Who asks meanwhile is told at once what the last attempt was told."},
     {TNDB_ISOLATION_USERS, "isolation.users", TNDB_TYPE_TEXT, "", 0, 0, NULL,
      "Roles, separated by commas, that tenantdb_harden() leaves the right to set_config() and to trusted "
      "languages, besides the connected user and the users who belong to the group of tenants' roles."},
@@ -86,6 +101,17 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How many connections all tenants together may have at level login."},
     {TNDB_LOGIN_IDLE, "login.idle", TNDB_TYPE_DURATION, "1min", 0, DAY, NULL,
      "How long a tenant's connection is kept when nobody uses it. 0: it is closed at once."},
+    {TNDB_DATABASE_POOLER, "database.pooler", TNDB_TYPE_CHOICE, "auto", 0, 0, "auto|none|session|transaction",
+     "What stands between this process and the server. auto: found out; tenantdb_selftest() finds out more. "
+     "transaction: a pooler that may give every transaction another connection, as PgBouncer in transaction "
+     "mode; session: one that gives every client one of its own."},
+    {TNDB_STATEMENT_CACHE, "statement.cache", TNDB_TYPE_NUMBER, "512", 0, 1000000, NULL,
+     "How many rendered texts of compiled statements a connection keeps, one for each statement and tenant, "
+     "the least recently used ones dropped first. 0: none."},
+    {TNDB_EVENTS_QUEUE, "events.queue", TNDB_TYPE_NUMBER, "1024", 0, 1000000, NULL,
+     "How many events wait to be taken by tenantdb_events(); the oldest is dropped for the newest. 0: none."},
+    {TNDB_FLEET_CONNECTIONS, "fleet.connections", TNDB_TYPE_NUMBER, "4", 1, 10000, NULL,
+     "How many connections work over many tenants uses at once, when they are to be had."},
 };
 
 const tndb_property *tndb_property_of(tndb_option option) {

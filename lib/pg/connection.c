@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "pg/connection.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "pg/exchange.h"
@@ -17,10 +19,13 @@
 static void receive_notice(void *user, const PGresult *notice) {
   const tndb_conn *conn = user;
   const char *severity = PQresultErrorField(notice, PG_DIAG_SEVERITY_NONLOCALIZED);
-  const char *message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY);
   bool warning = severity && strcmp(severity, "WARNING") == 0;
-  tndb_config_write_log(conn->config, warning ? TENANTDB_LOG_WARNING : TENANTDB_LOG_NOTICE, "notice",
-                        message ? message : "");
+  tndb_event event = {.kind = TNDB_EVENT_NOTICE,
+                      .level = warning ? TENANTDB_LOG_WARNING : TENANTDB_LOG_NOTICE,
+                      .backend_pid = PQbackendPID(conn->pg),
+                      .sqlstate = PQresultErrorField(notice, PG_DIAG_SQLSTATE),
+                      .message = PQresultErrorField(notice, PG_DIAG_MESSAGE_PRIMARY)};
+  tndb_config_write_event(conn->config, &event);
 }
 
 tenantdb_status tndb_conn_check_version(int version, tenantdb_error **error) {
@@ -97,6 +102,7 @@ tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **out, t
     return tndb_no_memory(error);
   }
   conn->config = config;
+  conn->fork = tndb_fork_generation();
   tenantdb_status status = start(conn, error);
   if (status) {
     tndb_conn_close(conn);
@@ -139,6 +145,7 @@ tenantdb_status tndb_conn_adopt(const tenantdb_config *config, PGconn *pg, tndb_
     return status ? status : tndb_no_memory(error);
   }
   conn->config = config;
+  conn->fork = tndb_fork_generation();
   conn->pg = pg;
   conn->cancel = cancel;
   conn->adopted = true;
@@ -154,6 +161,11 @@ tenantdb_status tndb_conn_adopt(const tenantdb_config *config, PGconn *pg, tndb_
 }
 
 bool tndb_conn_give_back(tndb_conn *conn) {
+  if (tndb_conn_is_foreign(conn)) {
+    conn->pg = NULL; /* in a child even leaving the pipeline could send what is still to be sent */
+    tndb_conn_close(conn);
+    return false;
+  }
   bool clean = tndb_conn_is_idle(conn);
   if (clean) {
     tndb_exchange_begin(conn); /* lets go of the last results */
@@ -165,9 +177,27 @@ bool tndb_conn_give_back(tndb_conn *conn) {
   return clean;
 }
 
+bool tndb_conn_is_foreign(const tndb_conn *conn) {
+  return conn->fork != tndb_fork_generation();
+}
+
+/* What libpq says from now on must not reach the server: the connection is the parent's, who still uses it. */
+bool tndb_conn_let_go(const tndb_conn *conn) {
+  int socket = PQsocket(conn->pg);
+  int nowhere = socket >= 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+  bool gone = socket < 0 || (nowhere >= 0 && dup2(nowhere, socket) >= 0);
+  if (nowhere >= 0) {
+    (void)close(nowhere);
+  }
+  return gone;
+}
+
 void tndb_conn_close(tndb_conn *conn) {
   if (!conn) {
     return;
+  }
+  if (conn->pg && tndb_conn_is_foreign(conn) && !tndb_conn_let_go(conn)) {
+    conn->pg = NULL; /* memory is lost, but nothing is said */
   }
   for (size_t i = 0; i < conn->capacity; i++) {
     PQclear(conn->results[i]);
@@ -180,12 +210,12 @@ void tndb_conn_close(tndb_conn *conn) {
   tndb_free(conn);
 }
 
-bool tndb_conn_is_stale(const tndb_conn *conn) {
-  if (tndb_clock_ms() - conn->answered_ms < TRUSTED_MS) {
+bool tndb_conn_is_stale(const tndb_conn *conn, int64_t now_ms) {
+  if (now_ms - conn->answered_ms < TRUSTED_MS) {
     return false;
   }
   /* An idle server sends nothing but notices and its good-bye; either way another connection is safer. */
-  return tndb_wait(PQsocket(conn->pg), true, false, tndb_clock_ms()) != TNDB_READY_TIMEOUT;
+  return tndb_wait(PQsocket(conn->pg), true, false, now_ms) != TNDB_READY_TIMEOUT;
 }
 
 bool tndb_conn_is_home(const tndb_conn *conn) {

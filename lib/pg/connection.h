@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/fork.h"
 #include "config/config.h"
 
 typedef struct tndb_conn {
@@ -34,7 +35,8 @@ typedef struct tndb_conn {
   bool timed_out; /* the deadline passed, so a cancelled statement was cancelled by us */
   bool adopted;   /* the PGconn is the caller's */
   bool was_blocking;
-  bool direct; /* known to go straight to the server, with no pooler between */
+  bool direct;     /* known to stay with one process of the server: prepared statements last */
+  int64_t backend; /* that process, as the last bind told; 0: not known */
   struct tndb_prepared *prepared;
   char *home_path;  /* the search path it began with, as far as the server reports it (18 and later) */
   PGcancel *cancel; /* made when the connection was, so that any thread may use it */
@@ -45,12 +47,18 @@ typedef struct tndb_conn {
   bool copy_answered;       /* a statement turned out to be COPY, which a pipeline cannot do */
   int64_t opened_ms;
   int64_t idle_since_ms;
-  int64_t answered_ms; /* when the last exchange ended well */
+  int64_t answered_ms;      /* when the last exchange ended well */
+  uint32_t fork;            /* of the process that made it (base/fork.h) */
+  struct tndb_berth *berth; /* its place in a pool, or NULL */
 } tndb_conn;
 
 /* Connect and check that the server is one we can talk to. */
 tenantdb_status tndb_conn_open(const tenantdb_config *config, tndb_conn **conn, tenantdb_error **error);
 void tndb_conn_close(tndb_conn *conn);
+/* Whether it belongs to the process this one was forked from: then all one may do is close it. */
+bool tndb_conn_is_foreign(const tndb_conn *conn);
+/* Of a foreign one that somebody may be in the middle of using: this process lets go of the socket, and says nothing. */
+bool tndb_conn_let_go(const tndb_conn *conn);
 /*
  * Use a connection of the caller's. tndb_conn_close() then leaves it open, out
  * of the pipeline and as blocking as it was; false tells that it is in doubt.
@@ -62,7 +70,7 @@ bool tndb_conn_give_back(tndb_conn *conn);
  * Whether an idle connection's socket has something to say: then it has been
  * closed by the other side. Not asked within milliseconds of an answer.
  */
-bool tndb_conn_is_stale(const tndb_conn *conn);
+bool tndb_conn_is_stale(const tndb_conn *conn, int64_t now_ms);
 /*
  * Whether the search path is what it was when the connection was made: a free
  * look at what PostgreSQL 18 reports by itself. True where nothing is reported.

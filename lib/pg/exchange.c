@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "pg/failure.h"
+#include "pg/pooler.h"
 #include "pg/prepared.h"
 #include "pg/wait.h"
 
@@ -231,8 +232,11 @@ tenantdb_status tndb_exchange_death(tndb_conn *conn, tenantdb_error **error) {
                        "COPY cannot be run as a query");
   }
   if (failed != TNDB_NONE && PQresultErrorField(conn->results[failed], PG_DIAG_SQLSTATE)) {
-    tenantdb_status status = tndb_failure_of_result(conn->results[failed], error);
-    return status == TENANTDB_CONNECTION
+    const PGresult *said = conn->results[failed];
+    tenantdb_status status = tndb_failure_of_result(said, error);
+    bool pooler = tndb_pooler_word_find(PQresultErrorField(said, PG_DIAG_SQLSTATE),
+                                        PQresultErrorField(said, PG_DIAG_MESSAGE_PRIMARY));
+    return status == TENANTDB_CONNECTION || pooler
                ? status
                : tndb_error_fold(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);
   }
@@ -312,6 +316,13 @@ size_t tndb_exchange_failed(const tndb_conn *conn) {
     }
   }
   return TNDB_NONE;
+}
+
+bool tndb_exchange_is_certain(const tndb_conn *conn) {
+  size_t failed = tndb_exchange_failed(conn);
+  const PGresult *said = failed == TNDB_NONE ? NULL : conn->results[failed];
+  return said && tndb_pooler_is_certain(PQresultErrorField(said, PG_DIAG_SQLSTATE),
+                                        PQresultErrorField(said, PG_DIAG_MESSAGE_PRIMARY));
 }
 
 bool tndb_exchange_is_whole(const tndb_conn *conn) {

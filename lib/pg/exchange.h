@@ -73,6 +73,11 @@ PGresult *tndb_exchange_result(const tndb_conn *conn, size_t place);
 PGresult *tndb_exchange_take(tndb_conn *conn, size_t place);
 /* The place of the first statement that failed, TNDB_NONE when all went well. */
 size_t tndb_exchange_failed(const tndb_conn *conn);
+/*
+ * After the connection died: whether the server said why, and so what it had not
+ * answered is not done. A pooler that gives up on the server cannot know that.
+ */
+bool tndb_exchange_is_certain(const tndb_conn *conn);
 /* Whether every statement has its answer: libpq may lose one when memory runs out. Before any is taken. */
 bool tndb_exchange_is_whole(const tndb_conn *conn);
 /* OK when all went well, else raise what the first failure says. */

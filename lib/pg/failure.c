@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "config/property.h"
+#include "pg/pooler.h"
 #include "pg/sqlstate.h"
 
 static int32_t position_of(const PGresult *result) {
@@ -14,20 +15,36 @@ static int32_t position_of(const PGresult *result) {
              : 0;
 }
 
+static const tndb_sqlstate farewell = {"08P01", TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                                       TENANTDB_RETRY_NEW_SESSION};
+
+/* 08P01 is a mistake in a statement to the server, but a pooler ends connections with it. */
+static bool is_farewell(const PGresult *result) {
+  const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+  const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  severity = severity ? severity : PQresultErrorField(result, PG_DIAG_SEVERITY);
+  return sqlstate && severity && strcmp(sqlstate, "08P01") == 0 && strcmp(severity, "FATAL") == 0;
+}
+
 tenantdb_status tndb_failure_of_result(const PGresult *result, tenantdb_error **error) {
   if (!result) {
     return tndb_no_memory(error);
   }
   const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
   const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-  const tndb_sqlstate *row = tndb_sqlstate_find(sqlstate);
+  const tndb_pooler_word *pooler = tndb_pooler_word_find(sqlstate, message);
+  const tndb_sqlstate *row = pooler                ? &pooler->row
+                             : is_farewell(result) ? &farewell
+                                                   : tndb_sqlstate_find(sqlstate);
   if (!message || !*message) {
     message = PQresultErrorMessage(result);
   }
   if (!message || !*message) {
     message = "the server refused without saying why";
   }
-  (void)tndb_origin(error, row->status, row->reason, "%s", message);
+  const char *way_out = pooler ? pooler->way_out : NULL;
+  (void)tndb_origin(error, row->status, row->reason, "%s%s%s", message, way_out ? ": " : "",
+                    way_out ? way_out : "");
   tndb_server_fields fields = {sqlstate, PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL),
                                PQresultErrorField(result, PG_DIAG_MESSAGE_HINT),
                                PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME), position_of(result)};
@@ -92,14 +109,17 @@ tenantdb_status tndb_failure_of_connect(PGconn *pg, tenantdb_error **error) {
   }
   char sqlstate[6] = {code[0], code[1], code[2], code[3], code[4], '\0'};
   const char *said = code + 7;
-  const tndb_sqlstate *row = tndb_sqlstate_find(sqlstate);
+  const tndb_pooler_word *pooler = tndb_pooler_word_find(sqlstate, said);
+  const char *way_out = pooler ? pooler->way_out : NULL;
+  const tndb_sqlstate *row = pooler ? &pooler->row : tndb_sqlstate_find(sqlstate);
   if (row->status == TENANTDB_SQL) {
     /* There is no SQL yet: a start-up parameter that the server, or a pooler, does not take. */
     static const tndb_sqlstate refused = {"", TENANTDB_CONNECTION, TENANTDB_REASON_CONNECT_FAILED,
                                           TENANTDB_RETRY_NEVER};
     row = &refused;
   }
-  (void)tndb_origin(error, row->status, row->reason, "cannot connect: %.*s", (int)strcspn(said, "\n"), said);
+  (void)tndb_origin(error, row->status, row->reason, "cannot connect: %.*s%s%s", (int)strcspn(said, "\n"),
+                    said, way_out ? ": " : "", way_out ? way_out : "");
   tndb_server_fields fields = {sqlstate, NULL, NULL, NULL, 0};
   tndb_error_set_server(error, &fields);
   tndb_error_set_retry(error, row->retry);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "pg/prepared.h"
 
+#include <string.h>
+
 #include "base/buffer.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/random.h"
 
 typedef enum entry_state {
   SEEN,    /* came once; not prepared */
@@ -15,8 +18,13 @@ typedef struct entry {
   struct entry *newer;
   struct entry *older;
   char *key;
+  tndb_text *text; /* the text that leads here without the key, or NULL; then these too: */
+  size_t scope_at; /* where the scope stands in the key, */
+  size_t scope_length;
+  uint32_t *types; /* what it was prepared with */
+  int32_t n_types;
   entry_state state;
-  char name[24];
+  char name[40];
   size_t parse_place;
 } entry;
 
@@ -25,7 +33,10 @@ struct tndb_prepared {
   entry *newest;
   entry *oldest;
   uint64_t made;   /* numbers the names */
+  uint32_t salt;   /* in the names: should another process get to see one, it is nobody else's */
   tndb_buffer key; /* room that is used again for every look-up */
+  size_t scope_at; /* of the key of a text that was last made */
+  tndb_texts texts;
   bool any_pending;
   bool any_dropped;
   size_t drop_place; /* of the last DEALLOCATE in the exchange under way */
@@ -50,30 +61,67 @@ static void link_newest(struct tndb_prepared *cache, entry *e) {
 static void drop(struct tndb_prepared *cache, entry *e) {
   unlink_entry(cache, e);
   (void)tndb_map_remove(&cache->entries, e->key);
+  if (e->text) {
+    e->text->prepared = NULL;
+  }
+  tndb_free(e->types);
   tndb_free(e->key);
   tndb_free(e);
 }
 
 /* ---------------------------------------------------------------- looking up */
 
+/* A text is about to go: what it leads to is from then on found by its key alone. */
+static void forget_text(tndb_text *text) {
+  entry *e = text->prepared;
+  if (e) {
+    e->text = NULL;
+    text->prepared = NULL;
+  }
+}
+
 static struct tndb_prepared *cache_of(tndb_conn *conn) {
   if (!conn->prepared) {
     conn->prepared = tndb_new(struct tndb_prepared);
+    if (conn->prepared) {
+      conn->prepared->texts.leaving = forget_text;
+    }
   }
   return conn->prepared;
 }
 
-/* Scope, SQL, and the types that the values bring along: with others it is another statement. */
+/* The types that the values bring along: with others it is another statement. */
+static const char *end_key(struct tndb_prepared *cache, const tndb_values *values) {
+  for (int32_t i = 0; values && values->types && i < values->count; i++) {
+    tndb_buffer_format(&cache->key, "\n%u", values->types[i]);
+  }
+  return cache->key.failed ? NULL : tndb_buffer_text(&cache->key);
+}
+
+/* Scope, SQL, types. */
 static const char *key_of(struct tndb_prepared *cache, const char *scope, const char *sql,
                           const tndb_values *values) {
   tndb_buffer_clear(&cache->key);
   tndb_buffer_append(&cache->key, scope);
   tndb_buffer_append_char(&cache->key, '\n');
   tndb_buffer_append(&cache->key, sql);
-  for (int32_t i = 0; values && values->types && i < values->count; i++) {
-    tndb_buffer_format(&cache->key, "\n%u", values->types[i]);
-  }
-  return cache->key.failed ? NULL : tndb_buffer_text(&cache->key);
+  return end_key(cache, values);
+}
+
+/*
+ * The same of a text: which statement, rendered for what. No scope begins with a
+ * new line, so that no SQL has such a key; names may hold anything, so their
+ * lengths go first.
+ */
+static const char *key_of_text(struct tndb_prepared *cache, const char *scope, const tndb_text *text,
+                               const tndb_values *values) {
+  tndb_buffer_clear(&cache->key);
+  tndb_buffer_format(&cache->key, "\n%llu %zu %zu ", (unsigned long long)text->serial, text->schema_length,
+                     strlen(scope));
+  tndb_buffer_append_n(&cache->key, text->schema, text->schema_length);
+  cache->scope_at = cache->key.length;
+  tndb_buffer_append(&cache->key, scope);
+  return end_key(cache, values);
 }
 
 static entry *add(struct tndb_prepared *cache, const char *key) {
@@ -109,9 +157,12 @@ static void evict(tndb_conn *conn, struct tndb_prepared *cache, size_t most) {
 
 static size_t queue_parse(tndb_conn *conn, struct tndb_prepared *cache, entry *e, const char *sql,
                           const tndb_values *values) {
+  if (cache->salt == 0 && !tndb_random_bytes(&cache->salt, sizeof cache->salt)) {
+    return TNDB_NONE;
+  }
   tndb_buffer *name = &cache->key;
   tndb_buffer_clear(name);
-  tndb_buffer_format(name, "tndb%llu", (unsigned long long)++cache->made);
+  tndb_buffer_format(name, "tndb_%08x_%llu", (unsigned)cache->salt, (unsigned long long)++cache->made);
   if (name->failed || name->length >= sizeof e->name) {
     return TNDB_NONE;
   }
@@ -137,20 +188,28 @@ static struct tndb_prepared *cache_in_use(tndb_conn *conn) {
   return cache;
 }
 
-static size_t send_by_key(tndb_conn *conn, struct tndb_prepared *cache, const char *key, const char *sql,
-                          const tndb_values *values) {
-  entry *e = tndb_map_get(&cache->entries, key);
-  if (!e) {
-    (void)add(cache, key);
-    evict(conn, cache, (size_t)tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS));
-    return tndb_exchange_send(conn, sql, values);
-  }
+/* It came for the first time: remember that it did, and send it as it is. */
+static size_t send_new(tndb_conn *conn, struct tndb_prepared *cache, const char *key, const char *sql,
+                       const tndb_values *values) {
+  (void)add(cache, key);
+  evict(conn, cache, (size_t)tndb_config_number(conn->config, TNDB_SESSION_PREPARED_STATEMENTS));
+  return tndb_exchange_send(conn, sql, values);
+}
+
+static size_t send_known(tndb_conn *conn, struct tndb_prepared *cache, entry *e, const char *sql,
+                         const tndb_values *values) {
   unlink_entry(cache, e);
   link_newest(cache, e);
   if (e->state == SEEN && queue_parse(conn, cache, e, sql, values) == TNDB_NONE) {
     return tndb_exchange_send(conn, sql, values);
   }
   return tndb_exchange_send_named(conn, e->name, values);
+}
+
+static size_t send_by_key(tndb_conn *conn, struct tndb_prepared *cache, const char *key, const char *sql,
+                          const tndb_values *values) {
+  entry *e = tndb_map_get(&cache->entries, key);
+  return e ? send_known(conn, cache, e, sql, values) : send_new(conn, cache, key, sql, values);
 }
 
 size_t tndb_prepared_send(tndb_conn *conn, const char *scope, const char *sql, const tndb_values *values) {
@@ -164,6 +223,76 @@ size_t tndb_prepared_send_fixed(tndb_conn *conn, const char *key, const char *sq
   struct tndb_prepared *cache = cache_in_use(conn);
   return cache ? send_by_key(conn, cache, key, sql, values) : tndb_exchange_send(conn, sql, values);
 }
+
+/* ---------------------------------------------------------------- compiled statements */
+
+tenantdb_status tndb_prepared_text(tndb_conn *conn, const tenantdb_statement *statement, const char *schema,
+                                   const char *shared_schema, tndb_text **text, tenantdb_error **error) {
+  struct tndb_prepared *cache = cache_of(conn);
+  *text = NULL;
+  if (!cache) {
+    return tndb_no_memory(error);
+  }
+  return tndb_texts_find(&cache->texts, (size_t)tndb_config_number(conn->config, TNDB_STATEMENT_CACHE),
+                         statement, schema, shared_schema, text, error);
+}
+
+static int32_t n_types_of(const tndb_values *values) {
+  return values && values->types ? values->count : 0;
+}
+
+/* Whether the entry that a text leads to is of this scope and these types. */
+static bool fits(const entry *e, const char *scope, const tndb_values *values) {
+  int32_t n = n_types_of(values);
+  return e->n_types == n && (n == 0 || memcmp(e->types, values->types, (size_t)n * sizeof *e->types) == 0) &&
+         strncmp(e->key + e->scope_at, scope, e->scope_length) == 0 && scope[e->scope_length] == '\0';
+}
+
+/* The text shall lead to the entry, whose key was just made. Without memory it does not, and the key does. */
+static void lead(const struct tndb_prepared *cache, tndb_text *text, entry *e, const char *scope,
+                 const tndb_values *values) {
+  int32_t n = n_types_of(values);
+  if (!text->kept || e->text) {
+    return;
+  }
+  if (n > 0 && !e->types) {
+    e->types = tndb_alloc_array((size_t)n, sizeof *e->types);
+    if (!e->types) {
+      return;
+    }
+    memcpy(e->types, values->types, (size_t)n * sizeof *e->types);
+  }
+  forget_text(text); /* it led to what it was last run as, in another scope or with other types */
+  e->n_types = n;
+  e->scope_at = cache->scope_at;
+  e->scope_length = strlen(scope);
+  e->text = text;
+  text->prepared = e;
+}
+
+size_t tndb_prepared_send_text(tndb_conn *conn, const char *scope, tndb_text *text,
+                               const tndb_values *values) {
+  struct tndb_prepared *cache = cache_in_use(conn);
+  if (!cache) {
+    return tndb_exchange_send(conn, text->sql, values);
+  }
+  entry *e = text->prepared;
+  if (e && fits(e, scope, values)) {
+    return send_known(conn, cache, e, text->sql, values);
+  }
+  const char *key = key_of_text(cache, scope, text, values);
+  if (!key) {
+    return tndb_exchange_send(conn, text->sql, values);
+  }
+  e = tndb_map_get(&cache->entries, key);
+  if (!e) {
+    return send_new(conn, cache, key, text->sql, values);
+  }
+  lead(cache, text, e, scope, values);
+  return send_known(conn, cache, e, text->sql, values);
+}
+
+/* ---------------------------------------------------------------- afterwards */
 
 /* A failure before it made the server skip a DEALLOCATE: it has statements that nobody here knows any more. */
 static void settle_dropped(tndb_conn *conn, struct tndb_prepared *cache) {
@@ -209,6 +338,7 @@ void tndb_prepared_forget(tndb_conn *conn) {
 void tndb_prepared_free(tndb_conn *conn) {
   tndb_prepared_forget(conn);
   if (conn->prepared) {
+    tndb_texts_free(&conn->prepared->texts);
     tndb_map_free(&conn->prepared->entries);
     tndb_buffer_free(&conn->prepared->key);
     tndb_free(conn->prepared);

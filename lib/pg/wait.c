@@ -24,3 +24,13 @@ tndb_ready tndb_wait(int socket, bool read, bool write, tndb_deadline deadline) 
     }
   }
 }
+
+int tndb_wait_many(struct pollfd *sockets, size_t count, tndb_deadline deadline) {
+  for (;;) {
+    int n = poll(sockets, (nfds_t)count, tndb_deadline_left(deadline));
+    bool again = n < 0 ? errno == EINTR || errno == EAGAIN : n == 0 && tndb_deadline_left(deadline) != 0;
+    if (!again) {
+      return n;
+    }
+  }
+}

@@ -34,11 +34,17 @@ tenantdb_status tenantdb_session_release(tenantdb_session *session, tenantdb_err
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_HANDLE,
                        "the session was not made by tenantdb_session_adopt()");
   }
-  return tndb_session_end(session) ? TENANTDB_OK
-                                   : tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
-                                                 "the adopted connection is in doubt: close it");
+  bool foreign = session->db->fork != tndb_fork_generation();
+  if (tndb_session_end(session)) {
+    return TENANTDB_OK;
+  }
+  return foreign ? tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_FORKED,
+                               "the connection was adopted before fork() and is the parent's: leave it alone")
+                 : tndb_origin(error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
+                               "the adopted connection is in doubt: close it");
 }
 
 PGconn *tenantdb_session_pgconn(const tenantdb_session *session) {
-  return session && session->magic == TNDB_SESSION_MAGIC && session->conn ? session->conn->pg : NULL;
+  bool there = session && session->magic == TNDB_SESSION_MAGIC && session->conn;
+  return there && !tndb_conn_is_foreign(session->conn) ? session->conn->pg : NULL;
 }

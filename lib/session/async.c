@@ -5,11 +5,10 @@
 #include "session/call.h"
 #include "session/values.h"
 
-static tenantdb_status start(tenantdb_session *session, const char *sql, const tenantdb_params *params,
-                             tenantdb_error **error) {
-  tenantdb_status status = tndb_call_run_copy(session, sql, params, TNDB_CALL_WHOLE, error);
+/* What a call that could be begun goes on with: its flush is got under way. */
+static tenantdb_status started(tenantdb_session *session, tenantdb_status status) {
   if (!status) {
-    session->step = tndb_call_step(session, false); /* gets the flush under way */
+    session->step = tndb_call_step(session, false);
   }
   return status;
 }
@@ -21,25 +20,27 @@ tenantdb_status tenantdb_session_send(tenantdb_session *session, const char *sql
   if (!status && !sql) {
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "sql is NULL");
   }
-  return status ? status : start(session, sql, params, error);
+  return status ? status : started(session, tndb_call_run_copy(session, sql, params, TNDB_CALL_WHOLE, error));
 }
 
 tenantdb_status tenantdb_session_send_statement(tenantdb_session *session,
                                                 const tenantdb_statement *statement,
                                                 const tenantdb_params *params, tenantdb_error **error) {
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tenantdb_status status = tndb_session_render(session, statement, &sql, error);
-  return status ? status : start(session, tndb_buffer_text(&sql), params, error);
+  tndb_text *text;
+  tndb_error_reset(error);
+  tenantdb_status status = tndb_session_text(session, statement, &text, error);
+  if (!status) {
+    status = started(session, tndb_call_run_text(session, text, params, error));
+  }
+  tndb_text_release(text);
+  return status;
 }
 
 static tenantdb_status end_transaction(tenantdb_session *session, bool commit, tenantdb_error **error) {
   tndb_error_reset(error);
   tenantdb_status status = tndb_session_require_transaction(session, error);
   if (!status) {
-    status = commit ? tndb_call_commit(session, error) : tndb_call_rollback(session, error);
-  }
-  if (!status) {
-    session->step = tndb_call_step(session, false);
+    status = started(session, commit ? tndb_call_commit(session, error) : tndb_call_rollback(session, error));
   }
   return status;
 }
@@ -94,7 +95,7 @@ static bool is_under_way(const tenantdb_session *session) {
 }
 
 int32_t tenantdb_session_socket(const tenantdb_session *session) {
-  return session && session->conn ? PQsocket(session->conn->pg) : -1;
+  return session && session->conn && !tndb_conn_is_foreign(session->conn) ? PQsocket(session->conn->pg) : -1;
 }
 
 int32_t tenantdb_session_events(const tenantdb_session *session) {

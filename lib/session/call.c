@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "pg/prepared.h"
 #include "pg/wait.h"
+#include "session/account.h"
 #include "session/traces.h"
 
 /* How long cleaning up may take where the session has no deadline of its own. */
@@ -38,11 +39,21 @@ static void send_begin(tenantdb_session *session) {
   }
 }
 
+static size_t send_item(tenantdb_session *session, const tndb_call_item *item) {
+  tndb_conn *conn = session->conn;
+  if (session->unprepared) {
+    return tndb_exchange_send(conn, item->sql, &item->values);
+  }
+  return item->text ? tndb_prepared_send_text(conn, session->scope.path, item->text, &item->values)
+                    : tndb_prepared_send(conn, session->scope.path, item->sql, &item->values);
+}
+
 static void send_run(tenantdb_session *session) {
   tndb_call *call = &session->call;
   tndb_conn *conn = session->conn;
   bool timed = call->kind != TNDB_CALL_STREAM && call->kind != TNDB_CALL_ENTER;
   start_exchange(session, TNDB_CALL_RUN);
+  tndb_strategy_apply(session->db, conn);
   call->bind = call->commit = TNDB_NONE;
   if (call->begins) {
     send_begin(session);
@@ -53,7 +64,7 @@ static void send_run(tenantdb_session *session) {
   conn->binary = session->binary;
   for (size_t i = 0; i < call->count; i++) {
     tndb_call_item *item = &call->items[i];
-    item->place = tndb_prepared_send(conn, session->scope.path, item->sql, &item->values);
+    item->place = send_item(session, item);
   }
   conn->binary = 0;
   if (call->commits) {
@@ -114,10 +125,7 @@ static bool roll_back_again(tenantdb_session *session) {
 static void died(tenantdb_session *session, bool commit_sent) {
   tndb_call *call = &session->call;
   tndb_conn *conn = session->conn;
-  size_t failed = tndb_exchange_failed(conn);
-  const PGresult *last = failed == TNDB_NONE ? NULL : tndb_exchange_result(conn, failed);
-  bool server_said = last && PQresultErrorField(last, PG_DIAG_SQLSTATE);
-  bool certain = !commit_sent || server_said || session->read_only || conn->send_failed;
+  bool certain = !commit_sent || tndb_exchange_is_certain(conn) || session->read_only || conn->send_failed;
   call->status = tndb_exchange_death(conn, &call->error);
   tndb_session_break(session);
   if (!certain) {
@@ -136,6 +144,13 @@ static void add_hint(tenantdb_session *session) {
                    ? "Only the tenant's own tables are found without a schema; a shared table is named "
                      "{base.table} in a compiled statement."
                    : "Only the shared schema's tables are found without a schema.");
+  }
+  /* At level routing it is the connected user who lacks the right, and no declaration helps. */
+  if (strcmp(tenantdb_error_sqlstate(*error), "42501") == 0 && !tenantdb_error_hint(*error)[0] &&
+      session->tenant && session->db->level >= TENANTDB_ISOLATION_ROLE) {
+    tndb_error_set_hint(error,
+                        "What tenants may do with a shared table is declared with tenantdb_base_grant() "
+                        "or tenantdb_table_grant(), and granted by tenantdb_bootstrap().");
   }
 }
 
@@ -194,7 +209,7 @@ static void follow_transaction(tenantdb_session *session) {
 static bool succeeded(tenantdb_session *session) {
   tndb_call *call = &session->call;
   if (call->begins) {
-    tndb_scope_bound(session->conn, call->bind);
+    tndb_scope_bound(session->db, session->conn, call->bind);
     session->proved = session->scope.own;
   }
   for (size_t i = 0; i < call->count; i++) {
@@ -203,7 +218,7 @@ static bool succeeded(tenantdb_session *session) {
       session->conn->tainted = true; /* lost for want of memory: what it did is not known */
       continue;
     }
-    tndb_traces_note(session->conn, call->items[i].sql, answer);
+    tndb_traces_note(session->conn, call->items[i].sql, call->items[i].text, answer);
     if (strncmp(PQcmdStatus(answer), "DEALLOCATE", 10) == 0) {
       tndb_prepared_forget(session->conn); /* else the caller's COMMIT, itself prepared, would fail */
     }
@@ -348,10 +363,6 @@ static bool after_look(tenantdb_session *session) {
       call->status = tndb_error_pass(&call->error, unavailable);
     }
   }
-  if (call->status == TENANTDB_ISOLATION) {
-    tndb_config_write_log(session->db->config, TENANTDB_LOG_ERROR, "scope-refused",
-                          tenantdb_error_message(call->error));
-  }
   tndb_error_set_tenant(&call->error, session->tenant->slug);
   tndb_tenants_forget(session->db);
   tndb_session_break(session);
@@ -462,6 +473,7 @@ tndb_step tndb_call_wait(tenantdb_session *session) {
 
 tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **error) {
   tenantdb_status status = session->call.status;
+  tndb_account_call(session);
   if (status) {
     /* Without an object (out of memory on the way) the status still tells. */
     (void)tndb_error_pass(error, session->call.error);
@@ -475,9 +487,10 @@ tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **er
 /* A server that has closed the connection says so on the socket: then nothing is sent, and that is certain.
  */
 static tenantdb_status check_alive(tenantdb_session *session, tenantdb_error **error) {
-  if (!tndb_conn_is_stale(session->conn)) {
+  if (!tndb_conn_is_stale(session->conn, tndb_clock_ms())) {
     return TENANTDB_OK;
   }
+  tndb_account_lost(session, session->state == TNDB_SESSION_OPEN || session->state == TNDB_SESSION_FAILED);
   tndb_session_break(session);
   return tndb_origin(
       error, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST,
@@ -490,11 +503,15 @@ tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_kind kind, tn
     return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TRANSACTION_FAILED,
                        "the transaction failed earlier: roll it back, or to a savepoint");
   }
-  tenantdb_status status = check_alive(session, error);
+  tenantdb_status status = tndb_session_admit_all(session, items, count, error);
+  if (!status) {
+    status = check_alive(session, error);
+  }
   if (status) {
     return status;
   }
   bool idle = session->state == TNDB_SESSION_IDLE;
+  bool one_flush = kind == TNDB_CALL_WHOLE || (kind == TNDB_CALL_STREAM && session->read_only);
   bool bare = idle && kind == TNDB_CALL_WHOLE && count == 1 && session->scope.own && session->proved &&
               !session->read_only && !session->scope.timeout;
   session->call = (tndb_call){.items = items,
@@ -503,7 +520,9 @@ tenantdb_status tndb_call_run(tenantdb_session *session, tndb_call_kind kind, tn
                               .begins = !bare && (idle || session->state == TNDB_SESSION_BEGUN),
                               .alone = idle,
                               .bare = bare,
-                              .commits = !bare && idle && kind == TNDB_CALL_WHOLE};
+                              .commits = !bare && idle && one_flush,
+                              .inside = true,
+                              .backend_pid = PQbackendPID(session->conn->pg)};
   send_run(session);
   return TENANTDB_OK;
 }
@@ -515,6 +534,8 @@ tenantdb_status tndb_call_commit(tenantdb_session *session, tenantdb_error **err
         TNDB_SESSION_IDLE; /* an empty transaction: nothing was sent, nothing is to be committed */
     return TENANTDB_OK;
   }
+  session->call.inside = true;
+  session->call.backend_pid = PQbackendPID(session->conn->pg);
   if (session->state == TNDB_SESSION_FAILED) {
     session->call.was_failed = true;
     send_rollback(session, TNDB_CALL_ROLLBACK);
@@ -535,24 +556,9 @@ tenantdb_status tndb_call_rollback(tenantdb_session *session, tenantdb_error **e
   if (session->state == TNDB_SESSION_BEGUN) {
     session->state = TNDB_SESSION_IDLE; /* nothing was sent yet */
   } else {
+    session->call.inside = session->call.undoes = true;
+    session->call.backend_pid = PQbackendPID(session->conn->pg);
     send_rollback(session, TNDB_CALL_ROLLBACK);
   }
   return TENANTDB_OK;
-}
-
-tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
-                                      PGresult **rows, tenantdb_error **error) {
-  static const tndb_values none = {0, NULL, NULL, NULL, NULL};
-  *rows = NULL;
-  session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE, NULL};
-  tenantdb_status status = tndb_call_run(session, TNDB_CALL_WHOLE, &session->item, 1, error);
-  if (status) {
-    return status;
-  }
-  (void)tndb_call_wait(session);
-  status = tndb_call_outcome(session, error);
-  if (!status) {
-    *rows = tndb_exchange_take(session->conn, session->item.place);
-  }
-  return status;
 }

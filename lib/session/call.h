@@ -29,11 +29,28 @@ tndb_step tndb_call_wait(tenantdb_session *session);
 /* What became of a call that has ended. Hands the error over. */
 tenantdb_status tndb_call_outcome(tenantdb_session *session, tenantdb_error **error);
 
-/* A compiled statement as SQL for the session; every public call that takes one begins with this. */
-tenantdb_status tndb_session_render(const tenantdb_session *session, const tenantdb_statement *statement,
-                                    tndb_buffer *sql, tenantdb_error **error);
+/*
+ * A compiled statement as text for the session, admitted; every public call that takes one begins with
+ * this. *text is held, tndb_text_release().
+ */
+tenantdb_status tndb_session_text(tenantdb_session *session, const tenantdb_statement *statement,
+                                  tndb_text **text, tenantdb_error **error);
+/* The same for a schema that is not the session's own. */
+tenantdb_status tndb_session_text_for(tenantdb_session *session, const tenantdb_statement *statement,
+                                      const char *schema, tndb_text **text, tenantdb_error **error);
+/* Run a text that is held, from beginning to end, and hand its rows out; `result` may be NULL. */
+tenantdb_status tndb_session_run_text(tenantdb_session *session, tndb_text *text,
+                                      const tenantdb_params *params, tenantdb_result **result,
+                                      tenantdb_error **error);
+/* Begin: the same, not waiting for its end. Its values are copied, the text is held until then. */
+tenantdb_status tndb_call_run_text(tenantdb_session *session, tndb_text *text, const tenantdb_params *params,
+                                   tenantdb_error **error);
 /* Refuse what is empty, or begins or ends a transaction. */
 tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error);
+/* Refuse what lasts longer than its transaction where a transaction's connection is not the session's own. */
+tenantdb_status tndb_session_admit_here(tenantdb_session *session, const char *sql, tenantdb_error **error);
+tenantdb_status tndb_session_admit_all(tenantdb_session *session, const tndb_call_item *items, size_t count,
+                                       tenantdb_error **error);
 /* One statement from beginning to end; *rows is yours. */
 tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
                                       PGresult **rows, tenantdb_error **error);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "session/account.h"
 #include "session/call.h"
 #include "session/traces.h"
 #include "session/values.h"
@@ -43,7 +44,7 @@ static tenantdb_status enter_scope(tenantdb_session *session, tenantdb_error **e
 }
 
 /* After the COPY: what the transaction is now, and its end when it was the COPY's own. */
-static tenantdb_status leave(tenantdb_session *session, tenantdb_status status, tenantdb_error **error) {
+static tenantdb_status end_copy(tenantdb_session *session, tenantdb_status status, tenantdb_error **error) {
   session->copying = TNDB_COPY_NONE;
   if (session->conn && session->conn->dead) {
     tndb_session_break(session);
@@ -59,6 +60,16 @@ static tenantdb_status leave(tenantdb_session *session, tenantdb_status status, 
     return status ? status : ended;
   }
   return status || !session->scope.timeout ? status : run_alone(session, TNDB_CALL_LEAVE, error);
+}
+
+/* What the COPY failed with is counted before it is handed over: the caller may not want to know. */
+static tenantdb_status leave(tenantdb_session *session, tenantdb_status status, tenantdb_error *own,
+                             tenantdb_error **error) {
+  tndb_account_copy(session, status, own);
+  if (status) {
+    (void)tndb_error_pass(error, own);
+  }
+  return end_copy(session, status, error);
 }
 
 static tenantdb_status start(tenantdb_session *session, const char *sql, int32_t direction,
@@ -77,14 +88,18 @@ static tenantdb_status start(tenantdb_session *session, const char *sql, int32_t
                          "the transaction failed earlier: roll it back, or to a savepoint");
   }
   if (!status) {
+    status = tndb_session_admit_here(session, sql, error);
+  }
+  if (!status) {
     status = enter_scope(session, error);
   }
   if (status) {
     return status;
   }
-  status = tndb_copy_start(session->conn, sql, direction == TNDB_COPY_IN, deadline_of(session), error);
+  tenantdb_error *own = NULL;
+  status = tndb_copy_start(session->conn, sql, direction == TNDB_COPY_IN, deadline_of(session), &own);
   if (status) {
-    return leave(session, status, error);
+    return leave(session, status, own, error);
   }
   tndb_traces_note_copy(session->conn, sql);
   session->copying = direction;
@@ -119,8 +134,9 @@ tenantdb_status tenantdb_session_copy_write(tenantdb_session *session, const voi
   if (status || length == 0) {
     return status;
   }
-  status = tndb_copy_put(session->conn, data, length, deadline_of(session), error);
-  return status ? leave(session, status, error) : TENANTDB_OK;
+  tenantdb_error *own = NULL;
+  status = tndb_copy_put(session->conn, data, length, deadline_of(session), &own);
+  return status ? leave(session, status, own, error) : TENANTDB_OK;
 }
 
 tenantdb_status tenantdb_session_copy_end(tenantdb_session *session, const char *failure, int64_t *rows,
@@ -138,14 +154,15 @@ tenantdb_status tenantdb_session_copy_end(tenantdb_session *session, const char 
   if (failure && strcmp(tenantdb_error_sqlstate(own), "57014") == 0) {
     /* Given up as asked: the server's "COPY from stdin failed" is the success of that. */
     tenantdb_error_free(own);
-    (void)leave(session, TENANTDB_CANCELLED, NULL);
+    tndb_account_copy(session, TENANTDB_OK, NULL);
+    (void)end_copy(session, TENANTDB_CANCELLED, NULL);
     return TENANTDB_OK;
   }
-  status = leave(session, status, &own);
+  status = leave(session, status, own, error);
   if (!status && rows) {
     *rows = taken;
   }
-  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
+  return status;
 }
 
 tenantdb_status tenantdb_session_copy_out(tenantdb_session *session, const char *sql,
@@ -170,9 +187,10 @@ tenantdb_status tenantdb_session_copy_read(tenantdb_session *session, const void
     return status;
   }
   release_row(session);
-  status = tndb_copy_get(session->conn, &session->copy_row, length, deadline_of(session), error);
+  tenantdb_error *own = NULL;
+  status = tndb_copy_get(session->conn, &session->copy_row, length, deadline_of(session), &own);
   if (status || !session->copy_row) {
-    return leave(session, status, error);
+    return leave(session, status, own, error);
   }
   *data = session->copy_row;
   return TENANTDB_OK;

@@ -1,52 +1,60 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Running statements, the blocking way. */
-#include "base/buffer.h"
+#include "pg/prepared.h"
 #include "pg/rows.h"
 #include "session/call.h"
 #include "session/values.h"
-#include "sql/classify.h"
 #include "statement/statement.h"
 
 #define MOST_VALUES 65535
 
-tenantdb_status tndb_session_admit(const char *sql, tenantdb_error **error) {
-  const char *word = NULL;
-  if (tndb_sql_is_plain(sql)) {
-    return TENANTDB_OK;
+tenantdb_status tndb_session_text_for(tenantdb_session *session, const tenantdb_statement *statement,
+                                      const char *schema, tndb_text **text, tenantdb_error **error) {
+  tenantdb_status status = tndb_prepared_text(session->conn, statement, schema,
+                                              tndb_database_shared_schema(session->db), text, error);
+  if (!status && !(*text)->admitted) {
+    status = tndb_session_admit((*text)->sql, error);
+    (*text)->admitted = !status;
   }
-  if (tndb_sql_is_transaction_control(sql, &word)) {
-    return tndb_origin(
-        error, TENANTDB_ARGUMENT, TENANTDB_REASON_TRANSACTION_CONTROL,
-        "%s is not run as a query: use tenantdb_session_begin(), _commit(), _rollback(), _savepoint(), "
-        "_rollback_to() or _release()",
-        word ? word : "a transaction statement");
-  }
-  if (tndb_sql_is_client_copy(sql)) {
-    return tndb_origin(
-        error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_UNSUPPORTED_HERE,
-        "COPY cannot be run as a query: use tenantdb_session_copy_in() or tenantdb_session_copy_out()");
-  }
-  if (tndb_sql_changes_role(sql)) {
-    return tndb_origin(
-        error, TENANTDB_ARGUMENT, TENANTDB_REASON_SCOPE_CONTROL,
-        "SET ROLE and SET SESSION AUTHORIZATION are not run as queries: a session keeps the role "
-        "of its scope; open another session for another tenant");
-  }
-  return tndb_sql_is_empty(sql)
-             ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "the SQL is empty")
-             : TENANTDB_OK;
+  return status;
 }
 
-tenantdb_status tndb_session_render(const tenantdb_session *session, const tenantdb_statement *statement,
-                                    tndb_buffer *sql, tenantdb_error **error) {
-  tndb_error_reset(error);
+tenantdb_status tndb_session_text(tenantdb_session *session, const tenantdb_statement *statement,
+                                  tndb_text **text, tenantdb_error **error) {
+  *text = NULL;
   tenantdb_status status = tndb_session_check(session, error);
-  if (!status && !statement) {
-    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "statement is NULL");
+  if (!status) {
+    status = tndb_statement_check(statement, error);
   }
-  return status ? status
-                : tndb_statement_render(statement, session->tenant ? session->scope.schema : NULL,
-                                        tndb_database_shared_schema(session->db), sql, error);
+  if (!status && !session->tenant && tndb_statement_names_tenant(statement)) {
+    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_MISSING_SCHEMA_NAME,
+                         "the statement names a tenant's table or {schema}, and this session is no tenant's: "
+                         "open one with tenantdb_session_open(), or name the tenant with "
+                         "tenantdb_session_run_for()");
+  }
+  return status ? status : tndb_session_text_for(session, statement, session->scope.schema, text, error);
+}
+
+/* The session's item from beginning to end. */
+static tenantdb_status run_item(tenantdb_session *session, PGresult **rows, tenantdb_error **error) {
+  *rows = NULL;
+  tenantdb_status status = tndb_call_run(session, TNDB_CALL_WHOLE, &session->item, 1, error);
+  if (status) {
+    return status;
+  }
+  (void)tndb_call_wait(session);
+  status = tndb_call_outcome(session, error);
+  if (!status) {
+    *rows = tndb_exchange_take(session->conn, session->item.place);
+  }
+  return status;
+}
+
+tenantdb_status tndb_session_send_now(tenantdb_session *session, const char *sql, const tndb_values *values,
+                                      PGresult **rows, tenantdb_error **error) {
+  static const tndb_values none = {0, NULL, NULL, NULL, NULL};
+  session->item = (tndb_call_item){sql, values ? *values : none, TNDB_NONE, NULL, NULL};
+  return run_item(session, rows, error);
 }
 
 static tenantdb_status run_statement(tenantdb_session *session, const char *sql, const tndb_values *values,
@@ -83,6 +91,20 @@ static tenantdb_status run_with_params(tenantdb_session *session, const char *sq
   }
   tndb_values values = tndb_values_of(params);
   return run_statement(session, sql, &values, rows, error);
+}
+
+tenantdb_status tndb_session_run_text(tenantdb_session *session, tndb_text *text,
+                                      const tenantdb_params *params, tenantdb_result **result,
+                                      tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = tndb_params_mistake(params, error);
+  if (!status) {
+    tndb_values values = tndb_values_of(params);
+    session->item = (tndb_call_item){text->sql, values, TNDB_NONE, NULL, text};
+    status = run_item(session, &rows, error);
+    session->item.text = NULL; /* it is held for the time of the call alone */
+  }
+  return status ? status : hand_out(rows, result, error);
 }
 
 tenantdb_status tenantdb_session_query(tenantdb_session *session, const char *sql,
@@ -148,15 +170,15 @@ tenantdb_status tenantdb_session_exec(tenantdb_session *session, const char *sql
 tenantdb_status tenantdb_session_run(tenantdb_session *session, const tenantdb_statement *statement,
                                      const tenantdb_params *params, tenantdb_result **result,
                                      tenantdb_error **error) {
-  PGresult *rows;
+  tndb_text *text;
   tndb_error_reset(error);
   if (result) {
     *result = NULL;
   }
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tenantdb_status status = tndb_session_render(session, statement, &sql, error);
+  tenantdb_status status = tndb_session_text(session, statement, &text, error);
   if (!status) {
-    status = run_with_params(session, tndb_buffer_text(&sql), params, &rows, error);
+    status = tndb_session_run_text(session, text, params, result, error);
   }
-  return status ? status : hand_out(rows, result, error);
+  tndb_text_release(text);
+  return status;
 }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /*
- * The scope: what binds a transaction to a tenant.
- *
- * One statement sets the search path and the role for the transaction and, in
- * the same breath, makes the server refuse when what is then in force is not
- * what was asked for. A schema that does not exist, or that the role may not
- * use, would otherwise be passed over in silence, and a write would land
- * elsewhere.
+ * The scope: what binds a transaction to a tenant, by the statement of
+ * catalog/bind.h.
  */
 #ifndef TNDB_SESSION_SCOPE_H
 #define TNDB_SESSION_SCOPE_H
@@ -26,8 +21,8 @@ typedef struct tndb_scope {
 size_t tndb_scope_bind(const tndb_scope *scope, tndb_conn *conn, bool timed);
 /* Queue a change of the time limit inside a bound transaction, where the scope has one. */
 void tndb_scope_limit(const tndb_scope *scope, tndb_conn *conn, bool timed);
-/* After it succeeded: learn from its answer whether a pooler stands between. */
-void tndb_scope_bound(tndb_conn *conn, size_t place);
+/* After it succeeded: learn from its answer what stands between, and what the connection is good for. */
+void tndb_scope_bound(tenantdb *db, tndb_conn *conn, size_t place);
 /* Raise what a failed bind means: ISOLATION, unless the server was merely busy or gone. */
 tenantdb_status tndb_scope_refused(const tndb_scope *scope, const PGresult *result, tenantdb_error **error);
 

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "catalog/login.h"
 #include "pg/copy.h"
+#include "session/account.h"
 #include "session/values.h"
 tenantdb_status tndb_session_check_handle(const tenantdb_session *session, tenantdb_error **error) {
   if (!session) {
@@ -46,7 +47,7 @@ static bool give_back(tenantdb_session *session, tndb_conn *conn) {
   if (conn && session->adopted) {
     return tndb_conn_give_back(conn);
   }
-  tndb_login_release(session->db, conn);
+  tndb_pool_release(conn);
   return true;
 }
 
@@ -94,8 +95,8 @@ tenantdb_status tndb_session_require_active(const char *slug, int32_t state, ten
   return TENANTDB_UNAVAILABLE;
 }
 
-static tenantdb_status require_role(const tenantdb *db, const tenantdb_tenant *tenant,
-                                    tenantdb_error **error) {
+tenantdb_status tndb_session_require_role(const tenantdb *db, const tenantdb_tenant *tenant,
+                                          tenantdb_error **error) {
   if (db->level < TENANTDB_ISOLATION_ROLE || tenant->role[0]) {
     return TENANTDB_OK;
   }
@@ -153,13 +154,19 @@ static tenantdb_status require_version(tenantdb_session *session, const tndb_ses
   return TENANTDB_OK;
 }
 
+/* The connection of a session, from the pool unless it has one. `tenant` is whom it counts for. */
+static tenantdb_status lease(tenantdb_session *session, const char *tenant, tenantdb_error **error) {
+  tndb_lease wanted = {.key = tenant, .deadline = tndb_deadline_in(session->timeout_ms)};
+  return session->conn ? TENANTDB_OK : tndb_pool_lease_for(session->db->pool, &wanted, &session->conn, error);
+}
+
 /* At level login the connection that looked the tenant up is changed for one of the tenant's own. */
 static tenantdb_status move_to_own(tenantdb_session *session, tenantdb_error **error) {
   tenantdb *db = session->db;
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_POOL_TIMEOUT));
   deadline = tndb_deadline_min(deadline, tndb_deadline_in(session->timeout_ms));
   tndb_conn *conn = NULL;
-  tndb_pool_release(db->pool, take_connection(session));
+  tndb_pool_release(take_connection(session));
   tenantdb_status status = tndb_login_lease(db, session->tenant, deadline, &conn, error);
   session->scope.role = NULL;
   session->scope.own = true;
@@ -167,22 +174,58 @@ static tenantdb_status move_to_own(tenantdb_session *session, tenantdb_error **e
   return status;
 }
 
+/*
+ * Look the tenant up. Unless the cache knows him that needs a connection, and
+ * that counts for him from the beginning: by what he was called when nothing is
+ * known, by his id afterwards.
+ */
+static tenantdb_status find_tenant(tenantdb_session *session, const char *name,
+                                   const tndb_session_settings *settings, tenantdb_error **error) {
+  tenantdb *db = session->db;
+  char key[TNDB_UUID_TEXT];
+  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
+  if (!tndb_tenant_cached(db, name, &session->tenant)) {
+    tenantdb_status status = lease(session, tndb_tenant_key(db, name, key) ? key : name, error);
+    if (!status) {
+      status = tndb_catalog_require(db, session->conn, deadline, error);
+    }
+    if (!status) {
+      status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
+    }
+    if (status) {
+      return status;
+    }
+  }
+  if (session->tenant->version >= settings->min_version) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = lease(session, session->tenant->id, error);
+  return status ? status : require_version(session, settings, error);
+}
+
+/* Whatever the connection was borrowed as, it is the tenant's by now; he may have his share already. */
+static tenantdb_status settle_lease(tenantdb_session *session, tenantdb_error **error) {
+  if (session->adopted || session->db->level >= TENANTDB_ISOLATION_LOGIN) {
+    return TENANTDB_OK;
+  }
+  if (session->conn && !tndb_pool_reassign(session->db->pool, session->conn, session->tenant->id)) {
+    tndb_pool_release(take_connection(session));
+  }
+  return lease(session, session->tenant->id, error);
+}
+
 static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *name,
                                       const tndb_session_settings *settings, tenantdb_error **error) {
   tenantdb *db = session->db;
-  tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
-  tenantdb_status status = tndb_catalog_require(db, session->conn, deadline, error);
-  if (!status) {
-    status = tndb_tenant_lookup(db, session->conn, name, deadline, &session->tenant, error);
-  }
-  if (!status) {
-    status = require_version(session, settings, error);
-  }
+  tenantdb_status status = find_tenant(session, name, settings, error);
   if (!status) {
     status = tndb_session_require_active(session->tenant->slug, session->tenant->state, error);
   }
   if (!status) {
-    status = require_role(db, session->tenant, error);
+    status = tndb_session_require_role(db, session->tenant, error);
+  }
+  if (!status) {
+    status = settle_lease(session, error);
   }
   if (!status) {
     const tenantdb_tenant *tenant = session->tenant;
@@ -194,6 +237,10 @@ static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *nam
 }
 
 static tenantdb_status bind_to_shared(tenantdb_session *session, tenantdb_error **error) {
+  tenantdb_status status = lease(session, "", error);
+  if (status) {
+    return status;
+  }
   tndb_buffer path = TNDB_BUFFER_INIT;
   const char *schema = tndb_database_shared_schema(session->db);
   tndb_path_append(&path, session->db, schema);
@@ -213,8 +260,8 @@ static bool format_timeout(tenantdb_session *session) {
   return !text.failed;
 }
 
-static tenantdb_status new_session(tenantdb *db, const tndb_session_settings *settings,
-                                   tenantdb_session **out, tenantdb_error **error) {
+tenantdb_status tndb_session_new(tenantdb *db, const tndb_session_settings *settings, tenantdb_session **out,
+                                 tenantdb_error **error) {
   tenantdb_session *session = tndb_new(tenantdb_session);
   if (!session || !tndb_mutex_init(&session->cancel_mutex)) {
     tndb_free(session);
@@ -242,7 +289,7 @@ tenantdb_status tndb_session_open_on(tenantdb *db, tndb_conn *conn, const char *
   tenantdb_session *session = NULL;
   tenantdb_status status = tndb_session_settings_read(db, options, &settings, error);
   if (!status) {
-    status = new_session(db, &settings, &session, error);
+    status = tndb_session_new(db, &settings, &session, error);
   }
   if (status) {
     if (conn) {
@@ -252,12 +299,7 @@ tenantdb_status tndb_session_open_on(tenantdb *db, tndb_conn *conn, const char *
   }
   session->conn = conn;
   session->adopted = conn != NULL;
-  if (!conn) {
-    status = tndb_pool_lease(db->pool, tndb_deadline_in(session->timeout_ms), &session->conn, error);
-  }
-  if (!status) {
-    status = tenant ? bind_to_tenant(session, tenant, &settings, error) : bind_to_shared(session, error);
-  }
+  status = tenant ? bind_to_tenant(session, tenant, &settings, error) : bind_to_shared(session, error);
   if (status) {
     tenantdb_session_close(session);
     return status;
@@ -309,16 +351,21 @@ void tenantdb_session_close(tenantdb_session *session) {
 }
 
 bool tndb_session_end(tenantdb_session *session) {
+  /* In a child after fork() locks may be held by threads that are not there, and events are the parent's. */
+  bool foreign = session->db->fork != tndb_fork_generation();
+  if (!foreign) {
+    tndb_account_close(session);
+  }
   tndb_stream_orphan(session);
   bool busy = session->call.stage != TNDB_CALL_NONE || session->copying;
   tenantdb_error_free(session->call.error);
   session->magic = 0;
-  tndb_conn *conn = take_connection(session);
-  if (conn && busy) {
+  tndb_conn *conn = foreign ? session->conn : take_connection(session);
+  if (conn && busy && !foreign) {
     tndb_conn_cancel(conn); /* the server would go on with what nobody waits for */
     conn->dead = true;
   }
-  if (conn && !conn->dead && !tndb_conn_is_idle(conn)) {
+  if (conn && !foreign && !conn->dead && !tndb_conn_is_idle(conn)) {
     tndb_deadline soon =
         tndb_deadline_in(tndb_config_number(session->db->config, TNDB_DATABASE_CONNECT_TIMEOUT));
     (void)tndb_exchange_rollback(conn, soon, NULL);
@@ -326,7 +373,9 @@ bool tndb_session_end(tenantdb_session *session) {
   bool clean = conn ? give_back(session, conn) : session->state != TNDB_SESSION_BROKEN;
   tndb_copy_release(session->copy_row);
   tndb_item_free(&session->item);
-  tndb_mutex_destroy(&session->cancel_mutex);
+  if (!foreign) {
+    tndb_mutex_destroy(&session->cancel_mutex);
+  }
   tenantdb_tenant_free(session->tenant);
   tndb_free(session->path);
   tndb_free(session->begin_sql);

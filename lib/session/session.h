@@ -7,6 +7,7 @@
 
 #include "catalog/tenants.h"
 #include "session/scope.h"
+#include "statement/cache.h"
 
 typedef enum tndb_session_state {
   TNDB_SESSION_IDLE,   /* no transaction */
@@ -21,7 +22,8 @@ typedef struct tndb_call_item {
   const char *sql;
   tndb_values values;
   size_t place;
-  void *block; /* what a copy of our own consists of, or NULL */
+  void *block;     /* what a copy of our own consists of, or NULL */
+  tndb_text *text; /* whose SQL it is, held, when it is a compiled statement's */
 } tndb_call_item;
 
 typedef enum tndb_stage {
@@ -38,7 +40,8 @@ typedef enum tndb_stage {
 /*
  * A stream and a COPY last as long as the caller takes over them. So the server
  * is not told the deadline, and a stream's COMMIT waits for its end, or one that
- * is given up halfway might be committed all the same.
+ * is given up halfway might be committed all the same. Unless it is read only:
+ * then that makes no difference, and COMMIT goes along.
  */
 typedef enum tndb_call_kind {
   TNDB_CALL_WHOLE,  /* the answers come whole */
@@ -60,6 +63,9 @@ typedef struct tndb_call {
   bool rows_seen; /* rows were handed out: too late to run it again */
   bool retried;
   bool was_failed; /* the COMMIT of a failed transaction: a ROLLBACK that answers STATE */
+  bool inside;     /* a transaction is open, or begun by the call */
+  bool undoes;     /* the caller's ROLLBACK */
+  int backend_pid; /* for who is told of it when the connection is gone */
   int rollbacks;   /* how often ROLLBACK had to be repeated */
   void (*collect)(void *batch, tndb_conn *conn); /* takes the answers before anything else is sent */
   void *batch;
@@ -94,6 +100,7 @@ struct tenantdb_session {
   int64_t timeout_ms;
   bool read_only;
   bool binary;     /* results come in binary form */
+  bool unprepared; /* its statements are not run again: none is kept prepared */
   bool proved;     /* the scope was proved on this connection, which is the tenant's own */
   bool adopted;    /* the connection is the caller's own */
   char *begin_sql; /* of the transaction begun */
@@ -113,6 +120,9 @@ typedef struct tndb_session_settings {
 tenantdb_status tndb_session_settings_read(const tenantdb *db, const tenantdb_session_options *options,
                                            tndb_session_settings *settings, tenantdb_error **error);
 
+/* An empty session, to be given its connection and scope. tndb_session_end() in every case. */
+tenantdb_status tndb_session_new(tenantdb *db, const tndb_session_settings *settings, tenantdb_session **out,
+                                 tenantdb_error **error);
 /* Every public call on a session begins with this: NULL, foreign or freed, database closed, broken, busy. */
 tenantdb_status tndb_session_check(const tenantdb_session *session, tenantdb_error **error);
 /* The same for the calls that go on with what is under way. */
@@ -131,5 +141,8 @@ void tndb_stream_orphan(tenantdb_session *session);
 void tndb_session_break(tenantdb_session *session);
 /* Raise UNAVAILABLE or NOT_FOUND for a tenant in any state but active. */
 tenantdb_status tndb_session_require_active(const char *slug, int32_t state, tenantdb_error **error);
+/* Raise ISOLATION for one without the role that the level asks for. */
+tenantdb_status tndb_session_require_role(const tenantdb *db, const tenantdb_tenant *tenant,
+                                          tenantdb_error **error);
 
 #endif

@@ -26,6 +26,9 @@ void tndb_stream_orphan(tenantdb_session *session) {
 
 static tenantdb_status next(tenantdb_result *result, tenantdb_error **error) {
   tenantdb_session *session = result->owner;
+  if (session->conn && tndb_conn_is_foreign(session->conn)) {
+    return tndb_session_check_handle(session, error);
+  }
   tndb_rows_clear(result);
   session->call.allowed_ms = session->timeout_ms; /* the deadline is of each call, not of the whole stream */
   session->call.deadline = tndb_deadline_in(session->timeout_ms);
@@ -41,6 +44,11 @@ static tenantdb_status next(tenantdb_result *result, tenantdb_error **error) {
 /* Freed before its end: the server is asked to stop, and what is still coming is thrown away. */
 static void abandon(tenantdb_result *result) {
   tenantdb_session *session = result->owner;
+  if (session->conn && tndb_conn_is_foreign(session->conn)) {
+    session->call.stage = TNDB_CALL_ENDED; /* in a child: the parent may still be reading */
+    session->call.abandoned = true;
+    session->conn->dead = true;
+  }
   if (session->call.stage != TNDB_CALL_ENDED && session->conn) {
     tndb_deadline patience = tndb_deadline_in(CANCEL_MS);
     tndb_conn_cancel(session->conn);

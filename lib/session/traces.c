@@ -104,8 +104,12 @@ static bool explains_creation(const char *sql, PGresult *result) {
   return *at != '\0';
 }
 
-void tndb_traces_note(tndb_conn *conn, const char *sql, PGresult *result) {
-  if (!leaves_nothing(result) || calls_beyond(sql) || explains_creation(sql, result)) {
+void tndb_traces_note(tndb_conn *conn, const char *sql, tndb_text *text, PGresult *result) {
+  bool traceless = (text && text->traceless) || !calls_beyond(sql);
+  if (text) {
+    text->traceless = traceless;
+  }
+  if (!traceless || !leaves_nothing(result) || explains_creation(sql, result)) {
     conn->tainted = true;
   }
 }

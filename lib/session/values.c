@@ -32,18 +32,19 @@ static layout measure(const char *sql, const tndb_values *values) {
   at.formats = at.lengths + n * sizeof(int);
   at.types = at.formats + n * sizeof(int);
   at.text = at.types + n * sizeof(uint32_t);
-  at.total = at.text + strlen(sql) + 1;
+  at.total = at.text + (sql ? strlen(sql) + 1 : 0);
   for (size_t i = 0; i < n; i++) {
     at.total += values->values[i] ? size_of_value(values, i) + 1 : 0;
   }
   return at;
 }
 
+/* `sql` NULL: the values alone. */
 tenantdb_status tndb_item_copy(const char *sql, const tndb_values *values, tndb_call_item *item,
                                tenantdb_error **error) {
   layout at = measure(sql, values);
   char *block = tndb_alloc(at.total);
-  *item = (tndb_call_item){NULL, {0, NULL, NULL, NULL, NULL}, TNDB_NONE, block};
+  *item = (tndb_call_item){NULL, {0, NULL, NULL, NULL, NULL}, TNDB_NONE, block, NULL};
   if (!block) {
     return tndb_no_memory(error);
   }
@@ -52,9 +53,11 @@ tenantdb_status tndb_item_copy(const char *sql, const tndb_values *values, tndb_
   int *formats = (int *)(void *)(block + at.formats);
   uint32_t *types = (uint32_t *)(void *)(block + at.types);
   char *text = block + at.text;
-  item->sql = text;
-  memcpy(text, sql, strlen(sql) + 1);
-  text += strlen(sql) + 1;
+  if (sql) {
+    item->sql = text;
+    memcpy(text, sql, strlen(sql) + 1);
+    text += strlen(sql) + 1;
+  }
   for (size_t i = 0; i < (size_t)values->count; i++) {
     formats[i] = values->formats ? values->formats[i] : 0;
     types[i] = values->types ? values->types[i] : 0;
@@ -71,8 +74,28 @@ tenantdb_status tndb_item_copy(const char *sql, const tndb_values *values, tndb_
 }
 
 void tndb_item_free(tndb_call_item *item) {
+  tndb_text_release(item->text);
   tndb_free(item->block);
-  *item = (tndb_call_item){NULL, {0, NULL, NULL, NULL, NULL}, TNDB_NONE, NULL};
+  *item = (tndb_call_item){NULL, {0, NULL, NULL, NULL, NULL}, TNDB_NONE, NULL, NULL};
+}
+
+tenantdb_status tndb_call_run_text(tenantdb_session *session, tndb_text *text, const tenantdb_params *params,
+                                   tenantdb_error **error) {
+  tenantdb_status status = tndb_params_mistake(params, error);
+  if (!status) {
+    tndb_values values = tndb_values_of(params);
+    tndb_item_free(&session->item);
+    status = tndb_item_copy(NULL, &values, &session->item, error);
+  }
+  if (!status) {
+    session->item.sql = text->sql;
+    session->item.text = tndb_text_hold(text);
+    status = tndb_call_run(session, TNDB_CALL_WHOLE, &session->item, 1, error);
+  }
+  if (status) {
+    tndb_item_free(&session->item);
+  }
+  return status;
 }
 
 tenantdb_status tndb_call_run_copy(tenantdb_session *session, const char *sql, const tenantdb_params *params,

@@ -8,7 +8,7 @@
 
 /* The values of a parameter list, as an exchange takes them; they belong to the list. */
 tndb_values tndb_values_of(const tenantdb_params *params);
-/* A copy of a statement and its values in one block. */
+/* A copy of a statement and its values in one block; `sql` NULL: of the values alone. */
 tenantdb_status tndb_item_copy(const char *sql, const tndb_values *values, tndb_call_item *item,
                                tenantdb_error **error);
 void tndb_item_free(tndb_call_item *item);

@@ -8,6 +8,7 @@
 #include "tenant/naming.h"
 #include "tenant/provision.h"
 #include "tenant/spec.h"
+#include "tenant/view.h"
 
 typedef struct creation {
   tenantdb *db;
@@ -126,7 +127,7 @@ static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant 
     tndb_error_set_retry(&own, TENANTDB_RETRY_NEVER);
   }
   PQclear(rows);
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   if (!status && !used) {
     return error && *error ? tenantdb_error_status(*error) : TENANTDB_ALREADY_EXISTS;
   }
@@ -140,12 +141,13 @@ static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant 
 /* ---------------------------------------------------------------- create and register */
 
 static tenantdb_status queue_all(tndb_work *work, const creation *new_tenant, tndb_provision *provision,
-                                 size_t *insert, tenantdb_error **error) {
+                                 size_t *insert, size_t *views, tenantdb_error **error) {
   *insert = queue_tenant(work, new_tenant, error);
   if (*insert == TNDB_NONE && error && *error) {
     return TENANTDB_MEMORY;
   }
   queue_record(work, new_tenant);
+  *views = new_tenant->active ? tndb_views_mark(work, new_tenant->spec.id) : TNDB_NONE;
   return new_tenant->active
              ? tndb_provision_queue(provision, work, new_tenant->spec.id, new_tenant->names.schema,
                                     new_tenant->names.role, new_tenant->login, error)
@@ -157,15 +159,17 @@ static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant 
   char lock[TNDB_NAME_SIZE + 8] = "slug:";
   tndb_work work;
   tndb_provision provision = {0};
-  size_t insert = TNDB_NONE;
-  PGresult *row = NULL;
+  size_t insert = TNDB_NONE, views = TNDB_NONE;
+  PGresult *row = NULL, *marked = NULL;
+  bool committed = false;
   tndb_naming_fold(new_tenant->slug, lock + 5);
   tenantdb_status status = tndb_work_start(&work, new_tenant->db, lock, true, error);
   if (!status) {
-    status = queue_all(&work, new_tenant, &provision, &insert, error);
+    status = queue_all(&work, new_tenant, &provision, &insert, &views, error);
   }
   if (!status) {
     status = tndb_work_commit(&work, error);
+    committed = !status;
     bool answered = work.conn != NULL; /* not so when the outcome was found out on another connection */
     size_t failed = answered ? tndb_exchange_failed(work.conn) : TNDB_NONE;
     if (status && *error && failed != TNDB_NONE && failed == insert) {
@@ -174,9 +178,20 @@ static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant 
       status = tenantdb_error_status(*error);
     }
     row = answered ? tndb_exchange_take(work.conn, insert) : NULL;
+    marked = committed ? tndb_views_marked(&work, views) : NULL;
   }
   tndb_provision_free(&provision);
   tndb_work_end(&work);
+  if (committed) {
+    tndb_config_write_event(
+        new_tenant->db->config,
+        &(tndb_event){.kind = new_tenant->active ? TNDB_EVENT_TENANT_CREATED : TNDB_EVENT_TENANT_REGISTERED,
+                      .tenant = new_tenant->slug,
+                      .message = new_tenant->names.schema});
+    if (new_tenant->active) {
+      tndb_views_follow(new_tenant->db, marked, new_tenant->spec.id);
+    }
+  }
   if (!status && row) {
     status = tndb_tenant_from_row(new_tenant->db, row, 0, tenant, error);
   } else if (!status) {

@@ -118,7 +118,7 @@ static tenantdb_status read_places(tenantdb *db, const char *role, tndb_deadline
   if (!status) {
     status = tndb_exchange_single(conn, places_sql, &values, deadline, rows, error);
   }
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   return status;
 }
 

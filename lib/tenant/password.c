@@ -63,7 +63,7 @@ static tenantdb_status change(tenantdb *db, const tenantdb_tenant *before, const
     tndb_work_record(&work, &what);
     status = queue_role(&work, login, tenant, error);
     if (!status) {
-      status = tndb_change_commit(&work, tenant, place, NULL, error);
+      status = tndb_change_commit(&work, tenant, place, NULL, NULL, error);
     }
   }
   tndb_work_end(&work);

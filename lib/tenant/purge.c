@@ -10,6 +10,7 @@
 #include "tenant/elsewhere.h"
 #include "tenant/provision.h"
 #include "tenant/transition.h"
+#include "tenant/view.h"
 
 #define BATCH "100"
 #define MOST_LOST 3 /* connections, before a purge gives up */
@@ -48,6 +49,11 @@ static tenantdb_status held_by_other(const char *what, tenantdb_error **error) {
                      "somebody else is purging tenant %s; when he dies his lease runs out and "
                      "tenantdb_reconcile() goes on",
                      what);
+}
+
+static void tell_purged(tenantdb *db, const char *tenant, const char *message) {
+  tndb_config_write_event(
+      db->config, &(tndb_event){.kind = TNDB_EVENT_TENANT_PURGED, .tenant = tenant, .message = message});
 }
 
 /* ---------------------------------------------------------------- beginning */
@@ -332,7 +338,7 @@ static void release_lease(const purge *job) {
                      job->db->catalog);
   if (!sql.failed && !tndb_pool_lease(job->db->pool, soon, &conn, NULL)) {
     (void)tndb_exchange_single(conn, tndb_buffer_text(&sql), &with, soon, NULL, NULL);
-    tndb_pool_release(job->db->pool, conn);
+    tndb_pool_release(conn);
   }
 }
 
@@ -386,6 +392,9 @@ static tenantdb_status prepare(tenantdb *db, const char *name, bool force, bool 
       if (!status) {
         status = *done ? delete_pending(&work, tenant, error) : begin_purge(&work, job, tenant, error);
       }
+      if (!status && *done) {
+        tell_purged(db, tenant->id, tenant->slug);
+      }
     }
   }
   if (status) {
@@ -408,11 +417,15 @@ static tenantdb_status purge_tenant(tenantdb *db, const char *name, bool force, 
   tenantdb_status status = prepare(db, name, force, only_deleting, &job, &done, error);
   if (!status && !done) {
     tndb_login_end(db, job.role);
-    status = tndb_elsewhere_clean(db, job.role, error);
+    status = tndb_views_leave(db, job.id, error); /* else CASCADE would take the views along */
+    if (!status) {
+      status = tndb_elsewhere_clean(db, job.role, error);
+    }
     if (!status) {
       status = run(&job, error);
     }
     if (!status) {
+      tell_purged(db, job.id, name);
       tndb_login login = {.db = db, .tenant = job.id, .role = job.role};
       tndb_login_settle(&login, TENANTDB_OK, job.credential);
       (void)tndb_login_remember(db, job.role, NULL, NULL);

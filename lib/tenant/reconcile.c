@@ -3,8 +3,8 @@
  * Reconcile: finish or undo what was interrupted.
  *
  * Creation is one transaction and leaves nothing half done; what can be
- * interrupted is a purge. Besides, tenants get the role they lack, and what
- * cannot be mended is reported.
+ * interrupted is a purge. Besides, tenants get the role they lack, views over
+ * tenants who they lack, and what cannot be mended is reported.
  */
 #include <string.h>
 
@@ -17,6 +17,7 @@
 #include "tenant/password.h"
 #include "tenant/purge.h"
 #include "tenant/transition.h"
+#include "tenant/view.h"
 
 static const char interrupted_sql[] =
     "SELECT o.tenant_id, t.slug FROM %soperations o JOIN %stenants t ON t.id = o.tenant_id"
@@ -66,7 +67,7 @@ static tenantdb_status find(tenantdb *db, const char *pattern, const char *const
   if (!status) {
     status = tndb_exchange_single(conn, tndb_buffer_text(&sql), &with, deadline, rows, error);
   }
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   return status;
 }
 
@@ -113,7 +114,7 @@ static tenantdb_status give_role(tenantdb *db, const char *id, tenantdb_error **
     if (tenant->state != TENANTDB_TENANT_ACTIVE) {
       tndb_access_shut(&work, tenant->schema, role);
     }
-    status = tndb_change_commit(&work, tenant, place, NULL, error);
+    status = tndb_change_commit(&work, tenant, place, NULL, NULL, error);
   }
   tndb_work_end(&work);
   tenantdb_tenant_free(tenant);
@@ -171,6 +172,19 @@ static tenantdb_status give_logins(tenantdb *db, tndb_table *table, tenantdb_err
   return status;
 }
 
+/* Views that could not follow their tenants at once. */
+static tenantdb_status settle_views(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *names;
+  tenantdb_status status = tndb_views_stale(db, &names, error);
+  for (int i = 0; !status && i < PQntuples(names); i++) {
+    tenantdb_error *own = NULL;
+    tenantdb_status done = tndb_view_settle(db, PQgetvalue(names, i, 0), &own);
+    status = note(table, NULL, PQgetvalue(names, i, 0), "settle view", done, own, error);
+  }
+  PQclear(names);
+  return status;
+}
+
 static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
   tenantdb_status status = find(db, schemaless_sql, NULL, &rows, error);
@@ -199,6 +213,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   }
   if (!status) {
     status = give_logins(db, table, error);
+  }
+  if (!status) {
+    status = settle_views(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

@@ -86,7 +86,7 @@ tenantdb_status tenantdb_tenant_get(tenantdb *db, const char *tenant, tenantdb_t
   if (!status) {
     status = tndb_tenant_read(db, conn, tenant, false, deadline, result, error);
   }
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   return status;
 }
 
@@ -177,6 +177,6 @@ tenantdb_status tenantdb_tenant_list(tenantdb *db, const char *states, const cha
   if (!status) {
     status = tndb_exchange_single(conn, tndb_buffer_text(&sql), &values, deadline, &rows, error);
   }
-  tndb_pool_release(db->pool, conn);
+  tndb_pool_release(conn);
   return status ? status : tndb_rows_wrap(rows, result, error);
 }

@@ -7,6 +7,7 @@
 #include "tenant/access.h"
 #include "tenant/naming.h"
 #include "tenant/provision.h"
+#include "tenant/view.h"
 
 #define TEN_YEARS INT64_C(315576000)
 
@@ -71,9 +72,12 @@ size_t tndb_change_update(tndb_work *work, const tenantdb_tenant *tenant, const 
 }
 
 tenantdb_status tndb_change_commit(tndb_work *work, const tenantdb_tenant *before, size_t place,
-                                   tenantdb_tenant **after, tenantdb_error **error) {
+                                   const tndb_event *event, tenantdb_tenant **after, tenantdb_error **error) {
   tenantdb_status status = tndb_work_commit(work, error);
   tndb_tenants_forget(work->db);
+  if (!status && event) {
+    tndb_config_write_event(work->db->config, event);
+  }
   if (status || !after) {
     return status;
   }
@@ -113,6 +117,22 @@ static tenantdb_status end_call(tndb_work *work, tenantdb_tenant *before, const 
   return status;
 }
 
+/* The same for a change that views over tenants were marked for, at the place `views`. */
+static tenantdb_status end_followed(tndb_work *work, tenantdb_tenant *before, const char *name, size_t views,
+                                    tenantdb_status status, tenantdb_error **error) {
+  char id[TNDB_UUID_TEXT] = "";
+  tenantdb *db = work->db;
+  PGresult *marked = status ? NULL : tndb_views_marked(work, views);
+  if (before) {
+    memcpy(id, before->id, sizeof id);
+  }
+  status = end_call(work, before, name, status, error);
+  if (!status) {
+    tndb_views_follow(db, marked, id);
+  }
+  return status;
+}
+
 /* ---------------------------------------------------------------- changes of state */
 
 typedef struct transition {
@@ -120,6 +140,7 @@ typedef struct transition {
   uint32_t from;
   int32_t to;
   const char *set;
+  tndb_event_kind event;
 } transition;
 
 static tenantdb_status change_state(tenantdb *db, const char *name, const transition *change,
@@ -142,7 +163,11 @@ static tenantdb_status change_state(tenantdb *db, const char *name, const transi
     } else if (tenant->role[0] && tenant->state == TENANTDB_TENANT_ACTIVE) {
       tndb_access_shut(&work, tenant->schema, tenant->role);
     }
-    status = tndb_change_commit(&work, tenant, place, result, error);
+    tndb_auto_buffer message = TNDB_BUFFER_INIT;
+    tndb_buffer_format(&message, "%s of tenant %s, which was %s", change->action, tenant->slug,
+                       tndb_tenant_state_name(tenant->state));
+    tndb_event event = {.kind = change->event, .tenant = tenant->slug, .message = tndb_buffer_text(&message)};
+    status = tndb_change_commit(&work, tenant, place, &event, result, error);
     if (!status && change->to != TENANTDB_TENANT_ACTIVE) {
       /* What came in before has no right to the schema any more; now it goes. */
       tndb_work_end(&work);
@@ -158,34 +183,37 @@ static tenantdb_status change_state(tenantdb *db, const char *name, const transi
 
 tenantdb_status tenantdb_tenant_suspend(tenantdb *db, const char *tenant, tenantdb_tenant **result,
                                         tenantdb_error **error) {
-  static const transition change = {"suspend", ACTIVE, TENANTDB_TENANT_SUSPENDED, "state = 'suspended'"};
+  static const transition change = {"suspend", ACTIVE, TENANTDB_TENANT_SUSPENDED, "state = 'suspended'",
+                                    TNDB_EVENT_TENANT_SUSPENDED};
   return change_state(db, tenant, &change, NULL, result, error);
 }
 
 tenantdb_status tenantdb_tenant_resume(tenantdb *db, const char *tenant, tenantdb_tenant **result,
                                        tenantdb_error **error) {
-  static const transition change = {"resume", SUSPENDED, TENANTDB_TENANT_ACTIVE, "state = 'active'"};
+  static const transition change = {"resume", SUSPENDED, TENANTDB_TENANT_ACTIVE, "state = 'active'",
+                                    TNDB_EVENT_TENANT_RESUMED};
   return change_state(db, tenant, &change, NULL, result, error);
 }
 
 tenantdb_status tenantdb_tenant_archive(tenantdb *db, const char *tenant, tenantdb_tenant **result,
                                         tenantdb_error **error) {
   static const transition change = {"archive", ACTIVE | SUSPENDED, TENANTDB_TENANT_ARCHIVED,
-                                    "state = 'archived'"};
+                                    "state = 'archived'", TNDB_EVENT_TENANT_ARCHIVED};
   return change_state(db, tenant, &change, NULL, result, error);
 }
 
 tenantdb_status tenantdb_tenant_restore(tenantdb *db, const char *tenant, tenantdb_tenant **result,
                                         tenantdb_error **error) {
   static const transition change = {"restore", ARCHIVED, TENANTDB_TENANT_SUSPENDED,
-                                    "state = 'suspended', purge_after = NULL"};
+                                    "state = 'suspended', purge_after = NULL", TNDB_EVENT_TENANT_RESTORED};
   return change_state(db, tenant, &change, NULL, result, error);
 }
 
 tenantdb_status tenantdb_tenant_remove(tenantdb *db, const char *tenant, int64_t grace_seconds,
                                        tenantdb_tenant **result, tenantdb_error **error) {
   static const transition change = {"remove", ACTIVE | SUSPENDED | ARCHIVED, TENANTDB_TENANT_ARCHIVED,
-                                    "state = 'archived', purge_after = now() + $3::text::interval"};
+                                    "state = 'archived', purge_after = now() + $3::text::interval",
+                                    TNDB_EVENT_TENANT_REMOVED};
   tenantdb_status status = begin_call(db, tenant, result, error);
   if (!status && (grace_seconds < -1 || grace_seconds > TEN_YEARS)) {
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
@@ -205,8 +233,10 @@ tenantdb_status tenantdb_tenant_remove(tenantdb *db, const char *tenant, int64_t
 
 /* ---------------------------------------------------------------- activate */
 
+/* `views` receives the place of the views that are to have him. */
 static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, tndb_provision *provision,
-                                const tndb_login *login, tenantdb_tenant **result, tenantdb_error **error) {
+                                const tndb_login *login, size_t *views, tenantdb_tenant **result,
+                                tenantdb_error **error) {
   tenantdb *db = work->db;
   char hash[TNDB_SHA256_HEX];
   tndb_names_of_tenant names;
@@ -238,9 +268,12 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
     place = TNDB_NONE; /* the row above does not show the role: read it again */
   }
   record(work, tenant, "activate", TENANTDB_TENANT_ACTIVE, NULL);
+  *views = tndb_views_mark(work, tenant->id);
   status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, login, error);
   if (!status) {
-    status = tndb_change_commit(work, tenant, place, result, error);
+    tndb_event event = {
+        .kind = TNDB_EVENT_TENANT_ACTIVATED, .tenant = tenant->slug, .message = "provisioned and active"};
+    status = tndb_change_commit(work, tenant, place, &event, result, error);
     if (status && work->conn && tndb_provision_explain(provision, work, error)) {
       status = tenantdb_error_status(*error);
     }
@@ -284,6 +317,7 @@ tenantdb_status tenantdb_tenant_activate(tenantdb *db, const char *name, tenantd
     return status;
   }
   tndb_work work = {0};
+  size_t views = TNDB_NONE;
   tndb_provision provision = {0};
   tenantdb_tenant *tenant = NULL;
   tenantdb_error *own = NULL;
@@ -297,10 +331,10 @@ tenantdb_status tenantdb_tenant_activate(tenantdb *db, const char *name, tenantd
     status = tndb_change_require(tenant, from, "activate", &own);
   }
   if (!status) {
-    status = activate(&work, tenant, &provision, future.made ? &future.login : NULL, result, &own);
+    status = activate(&work, tenant, &provision, future.made ? &future.login : NULL, &views, result, &own);
   }
   tndb_provision_free(&provision);
-  status = end_call(&work, tenant, name, status, &own);
+  status = end_followed(&work, tenant, name, views, status, &own);
   if (future.made) {
     tndb_login_settle(&future.login, status, NULL);
   }
@@ -328,6 +362,7 @@ tenantdb_status tenantdb_tenant_rename(tenantdb *db, const char *name, const cha
     return status;
   }
   tndb_work work;
+  size_t views = TNDB_NONE;
   tenantdb_tenant *tenant = NULL;
   tenantdb_error *own = NULL;
   status = tndb_change_start(&work, db, name, &tenant, &own);
@@ -342,9 +377,12 @@ tenantdb_status tenantdb_tenant_rename(tenantdb *db, const char *name, const cha
     tndb_buffer_format(&detail, "{\"from\": \"%s\", \"to\": \"%s\"}", tenant->slug, slug);
     tndb_work_fail_if(&work, detail.failed);
     record(&work, tenant, "rename", tenant->state, tndb_buffer_text(&detail));
-    status = tndb_change_commit(&work, tenant, place, result, &own);
+    views = tndb_views_mark(&work, tenant->id); /* their text calls him by his slug */
+    tndb_event event = {
+        .kind = TNDB_EVENT_TENANT_RENAMED, .tenant = tenant->id, .message = tndb_buffer_text(&detail)};
+    status = tndb_change_commit(&work, tenant, place, &event, result, &own);
     status = status ? explain_rename(slug, &own) : status;
   }
-  status = end_call(&work, tenant, name, status, &own);
+  status = end_followed(&work, tenant, name, views, status, &own);
   return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }

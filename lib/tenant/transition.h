@@ -24,8 +24,11 @@ tenantdb_status tndb_change_require(const tenantdb_tenant *tenant, uint32_t stat
  * the tenant's", `value` being $3. Returns the place; its row is the tenant as it will be.
  */
 size_t tndb_change_update(tndb_work *work, const tenantdb_tenant *tenant, const char *set, const char *value);
-/* Commit, and hand out the row at `place` (or, when the answer was lost on the way, read it again). */
+/*
+ * Commit, tell the event (NULL: none), and hand out the row at `place` (or, when
+ * the answer was lost on the way, read it again).
+ */
 tenantdb_status tndb_change_commit(tndb_work *work, const tenantdb_tenant *before, size_t place,
-                                   tenantdb_tenant **after, tenantdb_error **error);
+                                   const tndb_event *event, tenantdb_tenant **after, tenantdb_error **error);
 
 #endif

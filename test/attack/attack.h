@@ -36,6 +36,7 @@ typedef enum step_kind {
   BEFORE, /* as the first step: the row is true of servers before this major version */
   SINCE,  /* the same: from this one on */
   QUERY,  /* tenantdb_session_query() */
+  SAID,   /* a query that says what to run: each row's first cell, as a query */
   BEGIN,  /* text: the mode, or NULL */
   COMMIT,
   ROLLBACK,

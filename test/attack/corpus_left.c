@@ -22,7 +22,11 @@ static const attack attacks[] = {
      "by SQL, with the name of one of the library's too",
      {"", "", "", ""},
      NULL,
-     {{QUERY, "PREPARE mine AS SELECT 1", NULL}, {QUERY, "PREPARE tndb3 AS SELECT 1", NULL}}},
+     {{QUERY, "PREPARE mine AS SELECT 1", NULL},
+      {SAID,
+       "SELECT format('DEALLOCATE %I', name) FROM pg_prepared_statements UNION ALL "
+       "SELECT format('PREPARE %I AS SELECT 1', name) FROM pg_prepared_statements",
+       NULL}}},
     {"a prepared statement in a batch that fails",
      "statements are prepared outside of transactions: a rollback does not take them back",
      {"", "", "", ""},

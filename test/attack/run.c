@@ -254,6 +254,27 @@ static void run_query(run *r, const step *s, const char *sql, const char *value)
   see_outcome(r, sql, error);
 }
 
+/* What can be found out only there and then: the names that the library gave its statements. */
+static void run_said(run *r, const char *sql) {
+  enum { MOST = 8 };
+  static const step query = {QUERY, NULL, NULL};
+  tenantdb_error *error = NULL;
+  tenantdb_result *result = NULL;
+  char *said[MOST];
+  int n = 0;
+  (void)tenantdb_session_query(r->p->session, sql, NULL, &result, &error);
+  see_rows(r, result);
+  see_outcome(r, sql, error);
+  for (int i = 0; i < tenantdb_result_rows(result) && n < MOST; i++) {
+    said[n++] = strdup(tenantdb_result_value(result, i, 0));
+  }
+  tenantdb_result_free(result);
+  for (int i = 0; i < n; i++) {
+    run_query(r, &query, said[i], NULL);
+    free(said[i]);
+  }
+}
+
 static void control(run *r, const step *s, const char *text) {
   tenantdb_error *error = NULL;
   switch (s->kind) {
@@ -305,6 +326,9 @@ static void take_step(run *r, const step *s) {
     case TEXT:
     case TYPED:
       run_query(r, s, text, value);
+      break;
+    case SAID:
+      run_said(r, text);
       break;
     case BEGIN:
     case COMMIT:

@@ -235,6 +235,52 @@ static tenantdb_status act_list(tenantdb *db, tenantdb_error **failure) {
   return status;
 }
 
+/* To its end, and what it tells of itself; that there is no tenant "nobody" is no failure of the query. */
+static tenantdb_status drain_fleet(tenantdb_result *rows, tenantdb_error **failure) {
+  tenantdb_result *table = NULL;
+  tenantdb_status status = TENANTDB_OK;
+  for (int32_t more = 1; more && !status;) {
+    status = tenantdb_result_next(rows, &more, failure);
+  }
+  if (tenantdb_error_reason(*failure) == TENANTDB_REASON_FLEET_PARTLY) {
+    tenantdb_error_free(*failure);
+    *failure = NULL;
+    status = tenantdb_fleet_failures(rows, &table, failure);
+    assert_true(status ||
+                tenantdb_result_rows(table) == 1); /* the other one must not be told to have failed */
+    tenantdb_result_free(table);
+  }
+  if (!status) {
+    status = tenantdb_fleet_progress(rows, &table, failure);
+    tenantdb_result_free(table);
+  }
+  return status;
+}
+
+static tenantdb_status act_fleet(tenantdb *db, tenantdb_error **failure) {
+  tenantdb_result *rows = NULL;
+  tenantdb_params *params = tenantdb_params_new();
+  tenantdb_fleet_options *options = tenantdb_fleet_options_new();
+  if (!params || !options) {
+    tenantdb_params_free(params);
+    tenantdb_fleet_options_free(options);
+    return TENANTDB_MEMORY;
+  }
+  tenantdb_params_int64(params, 2000);
+  tenantdb_fleet_options_set(options, "tenants", "standing,nobody");
+  tenantdb_fleet_options_set(options, "selector", "slug^=s, nothing!=x");
+  tenantdb_status status = tenantdb_fleet_query(db, "SELECT generate_series(1, $1), 'x', count(*) FROM notes",
+                                                params, options, &rows, failure);
+  assert_int_equal(status == TENANTDB_OK, rows != NULL);
+  if (!status) {
+    status = drain_fleet(rows, failure);
+  }
+  tenantdb_result_free(rows);
+  tenantdb_fleet_options_free(options);
+  tenantdb_params_free(params);
+  return status;
+}
+
 /* ---------------------------------------------------------------- the sweep */
 
 static bool is_documented(tenantdb_status status) {
@@ -295,6 +341,7 @@ static const scenario scenarios[] = {
     {"verify", false, prepare_change, act_verify, check_verify},
     {"purge", false, prepare_purge, act_purge, check_purge},
     {"list", false, NULL, act_list, check_nothing},
+    {"fleet", false, prepare_change, act_fleet, check_nothing},
 };
 
 static void test_sweeps(void **state) {

@@ -82,6 +82,25 @@ static void check(int way, const proxy_trigger *trigger, tenantdb_status status,
   }
 }
 
+/* Whoever watches hears of every outcome that is not known, and of no other. */
+static void check_told(tenantdb *db, tenantdb_status status) {
+  tenantdb_result *events = NULL, *table = NULL;
+  int told = 0;
+  harness_assert_ok(tenantdb_events(db, 0, &events, NULL), NULL);
+  for (int32_t row = 0; row < tenantdb_result_rows(events); row++) {
+    told += strcmp(tenantdb_result_value(events, row, 4), "outcome-unknown") == 0;
+  }
+  tenantdb_result_free(events);
+  assert_int_equal(told, status == TENANTDB_UNKNOWN);
+  harness_assert_ok(tenantdb_statistics(db, &table, NULL), NULL);
+  for (int32_t row = 0; row < tenantdb_result_rows(table); row++) {
+    if (strcmp(tenantdb_result_value(table, row, 1), "outcome=\"unknown\"") == 0) {
+      assert_string_equal(tenantdb_result_value(table, row, 4), told ? "1" : "0");
+    }
+  }
+  tenantdb_result_free(table);
+}
+
 static void test_every_message(void **state) {
   (void)state;
   static const proxy_action actions[] = {PROXY_CLOSE, PROXY_CLOSE_AFTER, PROXY_HALF};
@@ -98,6 +117,7 @@ static void test_every_message(void **state) {
         fired = counted.fired > 0;
         fault_wait_quiet(url);
         check(way, &trigger, status, &counted);
+        check_told(db, status);
         unknown += status == TENANTDB_UNKNOWN;
         runs++;
         tenantdb_error_free(error);

@@ -84,7 +84,8 @@ static void sweep(const fault_call *what) {
     do {
       (void)run_once(what, action, at, &fired);
       runs++;
-      at = fixture_next(at, total, 12, cost, fixture_budget_ms() / 12); /* COMMIT is among the last */
+      at = fixture_next(at, total, 12, cost,
+                        fixture_budget_ms() / (3 * FAULT_CALLS)); /* COMMIT is among the last */
     } while (fired && at < 2 * total);
   }
   print_message("%s: %lld messages, %lld cuts in %lld ms\n", what->name, (long long)total, (long long)runs,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* The harness's part that calls the library: opening, and assertions on what it answers. */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "harness.h"
@@ -53,7 +54,9 @@ tenantdb_config *harness_config(const char *url) {
   tenantdb_error *error = NULL;
   tenantdb_config *config = tenantdb_config_new();
   assert_non_null(config);
-  harness_assert_ok(tenantdb_config_set(config, "database.url", url, &error), error);
+  char *reached = harness_library_url(url);
+  harness_assert_ok(tenantdb_config_set(config, "database.url", reached, &error), error);
+  free(reached);
   return config;
 }
 

@@ -10,7 +10,7 @@ EXPECTED = pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / 
 
 VOLATILE = [
     (r"^\S+ \(database\)$", "<database> (database)"),
-    (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
+    (r"(?<![0-9a-f])[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>"),
     (r"_[0-9a-f]{6}\b", "_<hash>"),
     (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "<time>"),
     (r"[ \t]*\b\d+(\.\d+)? ?(bytes|B|[kKMGT]i?B)\b", " <size>"),

@@ -14,6 +14,7 @@
 /* cmocka.h wants these before it. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -105,5 +106,45 @@ void harness_server_kill(harness_server *server);
 /* Stop it when it runs, and start it again. */
 void harness_server_restart(harness_server *server);
 void harness_server_remove(harness_server *server);
+
+/* ------------------------------------------------------------- poolers */
+
+/*
+ * PgBouncer in front of a server (the script "pooler" beside the one in
+ * TENANTDB_TEST_SERVER). One that is not stopped is stopped when the program
+ * exits.
+ */
+typedef struct harness_pooler harness_pooler;
+
+/* In front of the common server. `mode`: transaction, session, statement; `size`: of its pools. */
+harness_pooler *harness_pooler_start(const char *mode, int size);
+/* In front of the server of `url`, whose user is its superuser; every client becomes `as` unless NULL. */
+harness_pooler *harness_pooler_start_as(const char *url, const char *mode, int size, const char *as);
+/* The URI by which the database and user of `url` are reached through it. free() it. */
+char *harness_pooler_url(const harness_pooler *pooler, const char *url);
+void harness_pooler_stop(harness_pooler *pooler);
+/* An order to PgBouncer itself: KILL, RESUME, SET query_wait_timeout = … */
+void harness_pooler_command(const harness_pooler *pooler, const char *order, const char *what);
+/* The path of the Unix socket that a URI leads to. free() it. */
+char *harness_socket(const char *url);
+/*
+ * Whether the program runs with the library's connections to the common server
+ * going through a pooler: TENANTDB_TEST_POOLER is its mode. What goes by
+ * harness_config() does so by itself; harness_sql() and the rest stay direct.
+ */
+bool harness_behind_pooler(void);
+/* The URI by which the library reaches what `url` names: itself, or the pooled one. free() it. */
+char *harness_library_url(const char *url);
+/*
+ * Break the library's connection to a database whose process of the server is
+ * `pid`. Behind a pooler, where no process belongs to a connection, all of the
+ * library's connections to the database.
+ */
+void harness_break(const char *url, int pid);
+/*
+ * Behind a pooler end the connections to the database that it keeps ready, so
+ * that what was set for the database is in force for the next ones.
+ */
+void harness_refresh(const char *url);
 
 #endif

@@ -31,6 +31,15 @@ VALGRIND = [
     "--child-silent-after-fork=yes", "--fair-sched=yes",
 ]
 
+# These run a second time with the library's connections going through PgBouncer in transaction mode.
+# What is about the connections themselves (test_pool, test_prepared, test_round_trips) is not among them.
+POOLED = """
+    test_adopt test_async test_batch test_bootstrap test_cancel test_copy test_create test_deadline test_harden
+    test_isolation_role test_lifecycle test_list test_open test_purge test_race test_reconcile test_session
+    test_session_scope test_stream test_transact test_transaction test_typed test_typed_arrays test_values
+    test_verify test_version
+""".split()
+
 running = set()
 running_lock = threading.Lock()
 
@@ -177,6 +186,18 @@ def program_step(context, test):
     return Step(test["suite"][0].split(":")[-1], test["name"], run)
 
 
+def pooled_step(context, name, programs):
+    """The program of that name again, behind a pooler."""
+
+    def run():
+        command, timeout = context.wrap(programs[name]["cmd"], TIMEOUT)
+        environment = dict(context.environment, TENANTDB_TEST_POOLER="transaction")
+        status, output = run_program(command, environment, timeout)
+        return Outcome(*count_tap(output, status), output)
+
+    return Step("pooler", "pooler:" + name, run)
+
+
 def script_step(context, group, name, path, environment=None):
     """A script of ours that prints TAP."""
 
@@ -236,7 +257,10 @@ def binding_step(context, path):
 def all_steps(context):
     steps = [script_step(context, "lint", "lint_" + path.stem, path)
              for path in sorted((TEST / "lint").glob("check_*.py"))]
-    steps += [program_step(context, test) for test in context.introspect("--tests")]
+    tests = context.introspect("--tests")
+    steps += [program_step(context, test) for test in tests]
+    programs = {test["name"]: test for test in tests}
+    steps += [pooled_step(context, name, programs) for name in POOLED]
     steps += [example_step(context, path.stem) for path in sorted((TOP / "examples").glob("*.c"))]
     steps += [binding_step(context, path) for path in sorted((TEST / "bindings/python").glob("test_*.py"))]
     if (TEST / "install/check.py").exists():

@@ -309,7 +309,8 @@ static void test_borrowed(void **state) {
   tenantdb_result *result = NULL;
   PGconn *borrowed = tenantdb_session_pgconn(pooled);
   assert_non_null(borrowed);
-  assert_int_equal(PQbackendPID(borrowed), atoi(fixture_cell(pooled, "SELECT pg_backend_pid()")));
+  bool same = PQbackendPID(borrowed) == atoi(fixture_cell(pooled, "SELECT pg_backend_pid()"));
+  assert_int_equal(same, !harness_behind_pooler()); /* a pooler makes the number up */
   assert_string_equal(PQparameterStatus(borrowed, "client_encoding"), "UTF8");
   harness_assert_ok(tenantdb_session_query(pooled, "SELECT 'x' AS name, 2", NULL, &result, &error), error);
   const PGresult *rows = tenantdb_result_pgresult(result);

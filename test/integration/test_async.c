@@ -276,13 +276,14 @@ static void test_terminated(void **state) {
   for (int inside = 0; inside < 2; inside++) {
     tenantdb_session *one = fixture_session(db, "t2");
     int32_t done = 0;
-    int pid = atoi(fixture_cell(one, "SELECT pg_backend_pid()"));
     if (inside) {
       harness_assert_ok(tenantdb_session_begin(one, NULL, &error), error);
     }
     harness_assert_ok(tenantdb_session_send(one, "SELECT pg_sleep(10)", NULL, &error), error);
     fixture_pause_us(50000);
-    harness_sql(url, "SELECT pg_terminate_backend(%d)", pid);
+    harness_sql(url,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = "
+                "current_database() AND state = 'active' AND query = 'SELECT pg_sleep(10)'");
     harness_assert_fails(drive(one, NULL, &error), error, TENANTDB_CONNECTION,
                          TENANTDB_REASON_CONNECTION_LOST);
     assert_int_equal(tenantdb_session_socket(one), -1);

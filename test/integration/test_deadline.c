@@ -81,7 +81,7 @@ static void test_timeout(void **state) {
   assert_int_equal(
       harness_count(url,
                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%%pg_sleep(5)%%' AND "
-                    "state = 'active' AND pid <> pg_backend_pid()"),
+                    "state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()"),
       0);
 }
 
@@ -162,7 +162,8 @@ static void check_broken(void) {
 
 static void test_killed_while_idle(void **state) {
   (void)state;
-  terminate(backend());
+  harness_break(url, backend());
+  fixture_pause_us(100000);
   harness_assert_status(
       tenantdb_session_query(session, "INSERT INTO notes (body) VALUES ('x')", NULL, NULL, &error), error,
       TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);
@@ -187,24 +188,17 @@ static void test_killed_before_commit(void **state) {
   assert_int_equal(harness_count(url, "SELECT count(*) FROM %s.notes WHERE body = 'lost'", schema), 0);
 }
 
-typedef struct killer {
-  int pid;
-} killer;
-
 /* Waits until COMMIT is being worked on, then ends the back end. */
 static void *kill_in_commit(void *user) {
-  const killer *who = user;
-  for (int i = 0; i < 200; i++) {
-    struct timespec time = {0, 10000000};
-    nanosleep(&time, NULL);
-    if (harness_count(url,
-                      "SELECT count(*) FROM pg_stat_activity WHERE pid = %d AND state = 'active' AND query = "
-                      "'COMMIT'",
-                      who->pid) == 1) {
-      break;
-    }
+  int pid = 0;
+  (void)user;
+  for (int i = 0; i < 200 && pid == 0; i++) {
+    fixture_pause_us(10000);
+    pid = (int)harness_count(url,
+                             "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = "
+                             "current_database() AND state = 'active' AND query = 'COMMIT'");
   }
-  terminate(who->pid);
+  terminate(pid);
   return NULL;
 }
 
@@ -215,14 +209,13 @@ static void *kill_in_commit(void *user) {
 static void test_killed_during_commit(void **state) {
   (void)state;
   for (int inside = 0; inside < 2; inside++) {
-    killer who = {backend()};
     pthread_t thread;
     tenantdb_status status;
     if (inside) {
       harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
       fixture_run(session, "INSERT INTO notes (body) VALUES ('slow')");
     }
-    assert_int_equal(pthread_create(&thread, NULL, kill_in_commit, &who), 0);
+    assert_int_equal(pthread_create(&thread, NULL, kill_in_commit, NULL), 0);
     status = inside ? tenantdb_session_commit(session, &error)
                     : tenantdb_session_query(session, "INSERT INTO notes (body) VALUES ('slow')", NULL, NULL,
                                              &error);

@@ -121,6 +121,10 @@ static void test_arguments(void **state) {
 
 static void assert_refused_in(tenantdb_session *session, const char *sql) {
   tenantdb_status status = tenantdb_session_query(session, sql, NULL, NULL, &error);
+  if (harness_behind_pooler() && strncmp(sql, "UPDATE pg_settings", 18) == 0) {
+    harness_assert_fails(status, error, TENANTDB_UNSUPPORTED, TENANTDB_REASON_POOLER_BETWEEN);
+    return;
+  }
   if (status != TENANTDB_PERMISSION) {
     print_error("%s: %s\n", sql, tenantdb_error_message(error));
   }
@@ -137,7 +141,7 @@ static void check_tenant_is_held(tenantdb *db) {
       "SELECT * FROM ts_stat('SELECT ''a''::tsvector')",
       "SELECT ts_rewrite('a'::tsquery, 'SELECT ''a''::tsquery, ''b''::tsquery')",
       "DO $$ BEGIN RESET ROLE; END $$",
-      "CREATE TEMPORARY TABLE notes (id integer)",
+      "CREATE TEMPORARY TABLE notes (id integer) ON COMMIT DROP",
       "CREATE TABLE public.planted (id integer)",
   };
   for (size_t i = 0; i < sizeof escapes / sizeof escapes[0]; i++) {
@@ -171,7 +175,7 @@ static void test_applied(void **state) {
   assert_string_equal(fixture_cell(session, "SELECT current_user <> session_user"), "t");
   tenantdb_session_close(session);
   harness_assert_ok(tenantdb_session_open_shared(db, NULL, &session, &error), error);
-  fixture_run(session, "CREATE TEMPORARY TABLE mine (id integer)");
+  fixture_run(session, "CREATE TEMPORARY TABLE mine (id integer) ON COMMIT DROP");
   fixture_run(session, "SELECT set_config('work_mem', '8MB', true)");
   fixture_run(session, "DO $$ BEGIN NULL; END $$");
   tenantdb_session_close(session);

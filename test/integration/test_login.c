@@ -8,6 +8,12 @@ static char *url;   /* a superuser, who needs no password */
 static char *owner; /* a user who may create roles, and needs none either */
 static tenantdb_error *error;
 
+static tndb_pool_counts count_of(tndb_pool *pool) {
+  tndb_pool_counts counts;
+  tndb_pool_count(pool, &counts);
+  return counts;
+}
+
 /* Everybody but those two needs a password. */
 static int setup(void **state) {
   (void)state;
@@ -45,6 +51,7 @@ static struct keeper {
   char password[KEPT][80];
   int stored;
   int forgotten;
+  int fetched;
   int32_t answer; /* what the next store answers */
   int32_t fetch_answer;
 } keeper;
@@ -75,8 +82,9 @@ static int32_t store(void *user, const char *tenant, const char *role, const cha
 
 static int32_t fetch(void *user, const char *tenant, const char *role, const char *credential, char *buffer,
                      size_t size) {
-  const struct keeper *k = user;
+  struct keeper *k = user;
   (void)tenant;
+  k->fetched++;
   for (int i = 0; !k->fetch_answer && i < KEPT; i++) {
     if (strcmp(k->credential[i], credential) == 0) {
       assert_string_equal(k->role[i], role);
@@ -188,7 +196,7 @@ static void check_alone(tenantdb *db) {
   assert_string_equal(answer(conn, "RESET SESSION AUTHORIZATION"), "");
   assert_string_equal(answer(conn, "SELECT current_user"), tenantdb_tenant_role(tenant));
   assert_string_equal(answer(conn, "CREATE TABLE own (id integer)"), "42501");
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   /* The same again, and for another another. */
   tndb_conn *again = NULL;
   harness_assert_ok(lease(db, tenant, &again), error);
@@ -196,10 +204,10 @@ static void check_alone(tenantdb *db) {
   tndb_conn *others = NULL;
   harness_assert_ok(lease(db, other, &others), error);
   assert_string_equal(answer(others, "SELECT count(*) FROM notes"), "0");
-  tndb_login_release(db, others);
+  tndb_pool_release(others);
   again->tainted = true;
-  tndb_login_release(db, again);
-  assert_int_equal(tndb_lanes_count(db->lanes).idle, 1);
+  tndb_pool_release(again);
+  assert_int_equal(count_of(db->logins).idle, 1);
   purge(db, tenant);
   purge(db, other);
 }
@@ -252,13 +260,13 @@ static void test_store_fails(void **state) {
   /* The old one is still in force, and still kept. */
   tndb_conn *conn = NULL;
   harness_assert_ok(lease(db, tenant, &conn), error);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   keeper.fetch_answer = 9;
-  tndb_lanes_shut(db->lanes, tenantdb_tenant_role(tenant));
+  tndb_pool_shut(db->logins, tenantdb_tenant_role(tenant));
   fixture_assert_refused(lease(db, tenant, &conn), error, TENANTDB_STATE, TENANTDB_REASON_CREDENTIALS_FAILED,
                          "answered 9 for tenant kept");
   assert_null(conn);
-  assert_int_equal(tndb_lanes_count(db->lanes).open, 0);
+  assert_int_equal(count_of(db->logins).open, 0);
   keeper.fetch_answer = 0;
   purge(db, tenant);
   assert_int_equal(kept(), before);
@@ -281,7 +289,7 @@ static void test_server_refuses(void **state) {
   assert_int_equal(kept(), before);
   tndb_conn *conn = NULL;
   harness_assert_ok(lease(db, tenant, &conn), error);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   purge(db, tenant);
   tenantdb_close(db);
 }
@@ -297,7 +305,7 @@ static void test_activate(void **state) {
   assert_int_equal(kept(), before + 1);
   tndb_conn *conn = NULL;
   harness_assert_ok(lease(db, tenant, &conn), error);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   harness_assert_fails(tenantdb_tenant_activate(db, "wait", NULL, &error), error, TENANTDB_STATE,
                        TENANTDB_REASON_TENANT_STATE);
   assert_int_equal(kept(), before + 1);
@@ -319,7 +327,7 @@ static void test_rotate(void **state) {
   harness_assert_ok(tenantdb_tenant_rotate_password(db, "turn", &error), error);
   assert_int_equal(kept(), before);
   assert_string_equal(answer(conn, "SELECT 1"), "1"); /* what is open stays */
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   assert_int_equal(
       harness_count(
           url, "SELECT count(*) FROM tenantdb.audit WHERE tenant_id = '%s' AND action = 'rotate password'",
@@ -328,10 +336,28 @@ static void test_rotate(void **state) {
   /* Another process knows the tenant as he was: what it is refused makes it look again. */
   tndb_conn *theirs = NULL;
   harness_assert_ok(lease(elsewhere, old, &theirs), error);
-  tndb_login_release(elsewhere, theirs);
+  tndb_pool_release(theirs);
   purge(db, old);
   tenantdb_close(elsewhere);
   tenantdb_close(db);
+}
+
+/* However often he comes: the server is asked a few times only, and everybody is told the same. */
+static void assert_not_tried_each_time(tenantdb *db, const tenantdb_tenant *tenant) {
+  tndb_conn *conn = NULL;
+  int before = keeper.fetched;
+  int64_t until = fixture_now_ms() + 500;
+  int calls = 0;
+  for (; fixture_now_ms() < until; calls++) {
+    harness_assert_status(lease(db, tenant, &conn), error, TENANTDB_PERMISSION,
+                          TENANTDB_REASON_AUTHENTICATION);
+    assert_string_equal(tenantdb_error_sqlstate(error), "28P01");
+    assert_string_equal(tenantdb_error_tenant(error), "locked");
+    tenantdb_error_free(error);
+    error = NULL;
+  }
+  assert_true(calls > 50);
+  assert_in_range(keeper.fetched - before, 1, 6);
 }
 
 /* A password that the server refuses because it was changed behind the keeper's back. */
@@ -344,11 +370,13 @@ static void test_refused_password(void **state) {
   harness_assert_status(lease(db, tenant, &conn), error, TENANTDB_PERMISSION, TENANTDB_REASON_AUTHENTICATION);
   assert_string_equal(tenantdb_error_tenant(error), "locked");
   tenantdb_error_free(error);
+  error = NULL;
+  assert_not_tried_each_time(db, tenant);
   harness_assert_ok(tenantdb_tenant_rotate_password(db, "locked", &error), error);
   tenantdb_tenant *now = NULL;
   harness_assert_ok(tenantdb_tenant_get(db, "locked", &now, &error), error);
   harness_assert_ok(lease(db, now, &conn), error);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   tenantdb_tenant_free(now);
   purge(db, tenant);
   tenantdb_close(db);
@@ -361,10 +389,10 @@ static void test_suspend(void **state) {
   tenantdb_tenant *tenant = fixture_tenant(db, "pause");
   tndb_conn *idle = NULL, *theirs = NULL, *conn = NULL;
   harness_assert_ok(lease(db, tenant, &idle), error);
-  tndb_login_release(db, idle);
+  tndb_pool_release(idle);
   harness_assert_ok(lease(elsewhere, tenant, &theirs), error);
   harness_assert_ok(tenantdb_tenant_suspend(db, "pause", NULL, &error), error);
-  assert_int_equal(tndb_lanes_count(db->lanes).open, 0);
+  assert_int_equal(count_of(db->logins).open, 0);
   for (int i = 0; i < 100 && harness_count(url, "SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'",
                                            tenantdb_tenant_role(tenant));
        i++) {
@@ -374,12 +402,12 @@ static void test_suspend(void **state) {
                                  tenantdb_tenant_role(tenant)),
                    0);
   tndb_clock_sleep_ms(30); /* so soon after an answer nobody looks whether a connection is alive */
-  tndb_login_release(elsewhere, theirs);
+  tndb_pool_release(theirs);
   tenantdb_status status = lease(elsewhere, tenant, &conn);
   harness_assert_fails(status, error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE);
   harness_assert_ok(tenantdb_tenant_resume(db, "pause", NULL, &error), error);
   harness_assert_ok(lease(elsewhere, tenant, &conn), error);
-  tndb_login_release(elsewhere, conn);
+  tndb_pool_release(conn);
   purge(db, tenant);
   tenantdb_close(elsewhere);
   tenantdb_close(db);
@@ -405,7 +433,7 @@ static void test_reconcile(void **state) {
     tenantdb_tenant *now = NULL;
     harness_assert_ok(tenantdb_tenant_get(db, tenantdb_tenant_id(both[i]), &now, &error), error);
     harness_assert_ok(lease(db, now, &conn), error);
-    tndb_login_release(db, conn);
+    tndb_pool_release(conn);
     tenantdb_tenant_free(now);
   }
   harness_assert_ok(tenantdb_reconcile(db, &done, &error), error);
@@ -422,7 +450,7 @@ static void test_reconcile(void **state) {
   harness_assert_ok(tenantdb_reconcile(other, NULL, &error), error);
   harness_assert_ok(tenantdb_tenant_get(other, "had-role", &seen, &error), error);
   harness_assert_ok(lease(other, seen, &conn), error);
-  tndb_login_release(other, conn);
+  tndb_pool_release(conn);
   tenantdb_tenant_free(seen);
   tenantdb_close(other);
   purge(db, first);
@@ -450,15 +478,15 @@ static void test_caller(void **state) {
                          TENANTDB_REASON_BAD_ARGUMENT, "empty");
   harness_assert_ok(tenantdb_tenant_set_password(db, "mine", "o'pen \\ s\xc3\xa9same", &error), error);
   harness_assert_ok(lease(db, tenant, &conn), error);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   harness_assert_ok(tenantdb_tenant_use_password(next, "mine", "wrong", &error), error);
   harness_assert_fails(lease(next, tenant, &conn), error, TENANTDB_PERMISSION,
                        TENANTDB_REASON_AUTHENTICATION);
   harness_assert_ok(tenantdb_tenant_use_password(next, "mine", "o'pen \\ s\xc3\xa9same", &error), error);
   harness_assert_ok(lease(next, tenant, &conn), error);
-  tndb_login_release(next, conn);
+  tndb_pool_release(conn);
   harness_assert_ok(tenantdb_tenant_use_password(next, "mine", NULL, &error), error);
-  tndb_lanes_shut(next->lanes, tenantdb_tenant_role(tenant));
+  tndb_pool_shut(next->logins, tenantdb_tenant_role(tenant));
   harness_assert_fails(lease(next, tenant, &conn), error, TENANTDB_PERMISSION,
                        TENANTDB_REASON_CREDENTIALS_NOT_GIVEN);
   purge(db, tenant);

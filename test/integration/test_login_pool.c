@@ -9,6 +9,12 @@
 static const char *url;
 static tenantdb_error *error;
 
+static tndb_pool_counts count_of(tndb_pool *pool) {
+  tndb_pool_counts counts;
+  tndb_pool_count(pool, &counts);
+  return counts;
+}
+
 static int setup(void **state) {
   (void)state;
   url = harness_database();
@@ -50,7 +56,7 @@ static void test_no_passwords(void **state) {
       tndb_exchange_single(conn, "SELECT session_user", NULL, tndb_deadline_in(3000), &rows, &error), error);
   assert_string_equal(PQgetvalue(rows, 0, 0), tenantdb_tenant_role(tenant));
   PQclear(rows);
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   purge(db, tenant);
   tenantdb_close(db);
 }
@@ -63,22 +69,22 @@ static void test_bounds(void **state) {
   tndb_conn *c[4] = {NULL};
   harness_assert_ok(lease(db, a, &c[0]), error);
   harness_assert_ok(lease(db, a, &c[1]), error);
-  fixture_assert_refused(lease(db, a, &c[2]), error, TENANTDB_BUSY, TENANTDB_REASON_POOL_TIMEOUT,
+  fixture_assert_refused(lease(db, a, &c[2]), error, TENANTDB_BUSY, TENANTDB_REASON_TENANT_SHARE,
                          "login.pool_size");
   harness_assert_ok(lease(db, b, &c[2]), error);
   harness_assert_fails(lease(db, b, &c[3]), error, TENANTDB_BUSY, TENANTDB_REASON_POOL_TIMEOUT);
   /* What one does not use makes way for another. */
-  tndb_login_release(db, c[0]);
+  tndb_pool_release(c[0]);
   harness_assert_ok(lease(db, b, &c[3]), error);
-  assert_int_equal(tndb_lanes_count(db->lanes).open, 3);
-  assert_int_equal(tndb_lanes_count(db->lanes).idle, 0);
+  assert_int_equal(count_of(db->logins).open, 3);
+  assert_int_equal(count_of(db->logins).idle, 0);
   for (int i = 1; i < 4; i++) {
-    tndb_login_release(db, c[i]);
+    tndb_pool_release(c[i]);
   }
-  assert_int_equal(tndb_lanes_count(db->lanes).idle, 3);
+  assert_int_equal(count_of(db->logins).idle, 3);
   purge(db, a);
   purge(db, b);
-  assert_int_equal(tndb_lanes_count(db->lanes).open, 0);
+  assert_int_equal(count_of(db->logins).open, 0);
   tenantdb_close(db);
 }
 
@@ -89,12 +95,12 @@ static void test_idle(void **state) {
   tenantdb_tenant *b = fixture_tenant(db, "idle-b");
   tndb_conn *conn = NULL;
   harness_assert_ok(lease(db, a, &conn), error);
-  tndb_login_release(db, conn);
-  assert_int_equal(tndb_lanes_count(db->lanes).idle, 1);
+  tndb_pool_release(conn);
+  assert_int_equal(count_of(db->logins).idle, 1);
   tndb_clock_sleep_ms(80);
   harness_assert_ok(lease(db, b, &conn), error);
-  tndb_login_release(db, conn);
-  assert_int_equal(tndb_lanes_count(db->lanes).open, 1);
+  tndb_pool_release(conn);
+  assert_int_equal(count_of(db->logins).open, 1);
   purge(db, a);
   purge(db, b);
   tenantdb_close(db);
@@ -126,7 +132,7 @@ static void *work(void *argument) {
     if (conn) {
       conn->tainted = i % 7 == 0;
     }
-    tndb_login_release(w->db, conn);
+    tndb_pool_release(conn);
   }
   return NULL;
 }
@@ -147,7 +153,7 @@ static void test_threads(void **state) {
     pthread_join(threads[i], NULL);
     assert_int_equal(workers[i].wrong, 0);
   }
-  tndb_lanes_counts counts = tndb_lanes_count(db->lanes);
+  tndb_pool_counts counts = count_of(db->logins);
   assert_true(counts.open <= 4);
   assert_int_equal(counts.open, counts.idle);
   assert_int_equal(counts.waiting, 0);
@@ -186,9 +192,9 @@ static void test_no_memory(void **state) {
     assert_true(status == TENANTDB_OK ? conn != NULL : conn == NULL);
     tenantdb_error_free(error);
     error = NULL;
-    assert_int_equal(tndb_lanes_count(db->lanes).open, conn ? 1 : 0);
+    assert_int_equal(count_of(db->logins).open, conn ? 1 : 0);
   }
-  tndb_login_release(db, conn);
+  tndb_pool_release(conn);
   purge(db, tenant);
   tenantdb_close(db);
   assert_int_equal(tndb_memory_live(), live);

@@ -193,6 +193,36 @@ static void test_stream(void **state) {
   assert_trips(0);
 }
 
+/* What changes nothing may be committed before anybody knows whether it is read to its end. */
+static void test_read_only_streams(void **state) {
+  (void)state;
+  tenantdb_session *reader = NULL;
+  tenantdb_result *rows = NULL;
+  tenantdb_session_options *options = tenantdb_session_options_new();
+  tenantdb_session_options_set(options, "read_only", "on");
+  harness_assert_ok(tenantdb_session_open(db, "a", options, &reader, &error), error);
+  tenantdb_session_options_free(options);
+  for (int fleet = 0; fleet < 2; fleet++) { /* of one tenant; and one query for the list */
+    proxy_reset(proxy);
+    if (fleet) {
+      harness_assert_ok(
+          tenantdb_fleet_query(db, "SELECT generate_series(1, 5000)", NULL, NULL, &rows, &error), error);
+    } else {
+      harness_assert_ok(
+          tenantdb_session_stream(reader, "SELECT generate_series(1, 5000)", NULL, &rows, &error), error);
+    }
+    int64_t seen = 0;
+    for (int32_t more = 1; more;) {
+      harness_assert_ok(tenantdb_result_next(rows, &more, &error), error);
+      seen += tenantdb_result_rows(rows);
+    }
+    assert_int_equal(seen, 5000);
+    assert_trips(1 + fleet);
+    tenantdb_result_free(rows);
+    tenantdb_session_close(fleet ? NULL : reader);
+  }
+}
+
 static void test_copy(void **state) {
   (void)state;
   const void *data = "";
@@ -343,6 +373,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(test_transactions, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_batches, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_stream, open_session, close_session),
+      cmocka_unit_test(test_read_only_streams),
       cmocka_unit_test_setup_teardown(test_copy, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_inside, open_session, close_session),
       cmocka_unit_test_setup_teardown(test_transact, open_session, close_session),

@@ -187,7 +187,7 @@ static void test_temporary_table(void **state) {
   tenantdb_session *session = fixture_session(db, "a");
   fixture_run(session, "DELETE FROM notes");
   harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
-  fixture_run(session, "CREATE TEMP TABLE notes (body text)");
+  fixture_run(session, "CREATE TEMP TABLE notes (body text) ON COMMIT DROP");
   fixture_run(session, "INSERT INTO pg_temp.notes VALUES ('false')");
   fixture_run(session, "INSERT INTO notes (body) VALUES ('true')");
   assert_string_equal(fixture_cell(session, "SELECT body FROM notes"), "true");

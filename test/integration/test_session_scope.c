@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Sessions of tenants that are not, or no longer, open; and what one session may leave to the next. */
+#include <tenantdb/libpq.h>
+
 #include "fixture.h"
 
 static const char *url;
@@ -158,8 +160,10 @@ static void test_role_gone(void **state) {
 
 /* ---------------------------------------------------------------- nothing is left to the next session */
 
+/* The connection, as libpq knows it: behind a pooler its process of the server changes. */
 static int backend(tenantdb_session *session) {
-  return atoi(fixture_cell(session, "SELECT pg_backend_pid()"));
+  fixture_run(session, "SELECT 1");
+  return PQbackendPID(tenantdb_session_pgconn(session));
 }
 
 static void test_no_leaks(void **state) {
@@ -183,13 +187,21 @@ static void test_no_leaks(void **state) {
     if (inside) {
       harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
     }
-    fixture_run(session, traces[i / 2]);
+    if (harness_behind_pooler() && strncmp(traces[i / 2], "DO", 2) == 0) {
+      /* What a DO block does cannot be seen, and stays: doc/guide/poolers.md says so. */
+    } else if (harness_behind_pooler()) {
+      /* Closing the connection would not help there: the pooler keeps its own. */
+      harness_assert_fails(tenantdb_session_query(session, traces[i / 2], NULL, NULL, &error), error,
+                           TENANTDB_UNSUPPORTED, TENANTDB_REASON_POOLER_BETWEEN);
+    } else {
+      fixture_run(session, traces[i / 2]);
+    }
     if (inside) {
       harness_assert_ok(tenantdb_session_commit(session, &error), error);
     }
     tenantdb_session_close(session);
     session = fixture_session(db, "tidy");
-    if (backend(session) == before) {
+    if (!harness_behind_pooler() && backend(session) == before) {
       fail_msg("the connection was handed on after: %s", traces[i / 2]);
     }
     assert_string_equal(fixture_cell(session, "SHOW statement_timeout"), "0");

@@ -329,10 +329,11 @@ static void test_terminated(void **state) {
   tenantdb_status status;
   tenantdb_session *kept = session;
   session = fixture_session(db, "a");
-  int pid = atoi(fixture_cell(session, "SELECT pg_backend_pid()"));
   start("SELECT i FROM generate_series(1, 100000000) i");
   assert_int_equal(next(), 1);
-  harness_sql(url, "SELECT pg_terminate_backend(%d)", pid);
+  harness_sql(url,
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
+              "AND state = 'active' AND query LIKE 'SELECT i FROM generate_series%%'");
   (void)drain(&status);
   assert_true(status == TENANTDB_CONNECTION || status == TENANTDB_UNKNOWN);
   tenantdb_error_free(error);

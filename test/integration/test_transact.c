@@ -306,6 +306,7 @@ static void test_deadlock(void **state) {
   free(name);
   close_session(state);
   tenantdb_close(db);
+  harness_refresh(url);
   db = fixture_open(url, NULL, FIXTURE_OPTIONS("session.retries", "100"));
   session = fixture_session(db, "a");
   run_workers(locks_crosswise, NULL);

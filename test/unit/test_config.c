@@ -256,23 +256,24 @@ static void test_environment(void **state) {
 
 static void receive(void *user, int32_t level, const char *event, const char *message) {
   assert_int_equal(level, TENANTDB_LOG_WARNING);
-  assert_string_equal(event, "event");
+  assert_string_equal(event, "notice");
   assert_string_equal(message, "text");
   *(int *)user += 1;
 }
 
 static void test_log(void **state) {
   (void)state;
+  const tndb_event warning = {.kind = TNDB_EVENT_NOTICE, .level = TENANTDB_LOG_WARNING, .message = "text"};
   int lines = 0;
   tenantdb_config *config = tenantdb_config_new();
-  tndb_config_write_log(config, TENANTDB_LOG_WARNING, "event", "text");
+  tndb_config_write_event(config, &warning);
   tenantdb_config_log(config, receive, &lines);
-  tndb_config_write_log(config, TENANTDB_LOG_WARNING, "event", "text");
+  tndb_config_write_event(config, &warning);
   tenantdb_config *copy = NULL;
   assert_int_equal(tndb_config_copy(config, &copy, NULL), TENANTDB_OK);
   tenantdb_config_log(config, NULL, NULL);
-  tndb_config_write_log(config, TENANTDB_LOG_WARNING, "event", "text");
-  tndb_config_write_log(copy, TENANTDB_LOG_WARNING, "event", "text");
+  tndb_config_write_event(config, &warning);
+  tndb_config_write_event(copy, &warning);
   assert_int_equal(lines, 2);
   tenantdb_config_log(NULL, receive, &lines);
   tenantdb_config_free(config);

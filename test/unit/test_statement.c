@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "statement/statement.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "unit.h"
@@ -33,10 +34,12 @@ static void renders(const char *sql, const char *expected) {
   assert_null(error);
   assert_string_equal(text, expected);
   tenantdb_string_free(text);
-  tndb_auto_buffer out = TNDB_BUFFER_INIT;
-  tndb_buffer_append(&out, "> ");
-  assert_int_equal(tndb_statement_render(statement, "t", "s", &out, &error), TENANTDB_OK);
-  assert_string_equal(tndb_buffer_text(&out) + 2, expected);
+  char buffer[512];
+  size_t length;
+  assert_int_equal(tenantdb_statement_render(statement, "t", "s", buffer, sizeof buffer, &length, &error),
+                   TENANTDB_OK);
+  assert_string_equal(buffer, expected);
+  assert_int_equal(length, strlen(expected));
   tenantdb_statement_free(statement);
 }
 
@@ -143,7 +146,8 @@ static void every_size(void **state) {
   const char *expected = "SELECT * FROM \"a\"\"b\".\"requests\", \"public\".\"plans\" WHERE {}";
   size_t needed = strlen(expected), length;
   tenantdb_error *error = NULL;
-  for (size_t size = 0; size <= needed + 2; size++) {
+  /* Beyond the exact size there is room to copy in steps. */
+  for (size_t size = 0; size <= needed + 100; size++) {
     char *buffer = tndb_alloc(size); /* exactly this much, so that a checker sees one byte too many */
     tenantdb_status status =
         tenantdb_statement_render(statement, "a\"b", "public", size ? buffer : NULL, size, &length, &error);
@@ -161,6 +165,74 @@ static void every_size(void **state) {
   }
   assert_int_equal(tenantdb_statement_render(statement, "a", "b", NULL, 0, NULL, NULL), TENANTDB_ARGUMENT);
   assert_int_equal(tenantdb_statement_render(statement, "a", "b", NULL, 5, NULL, NULL), TENANTDB_ARGUMENT);
+  tenantdb_statement_free(statement);
+}
+
+/* Every length of a name and of what is around it, in rooms of exact and of ample size. */
+static void every_length(void **state) {
+  (void)state;
+  char sql[600], name[64], expected[900];
+  for (size_t fill = 1; fill < 300; fill += fill < 40 ? 1 : 17) {
+    snprintf(sql, sizeof sql, "%*s{schema}.f({requests})%*s", (int)fill, "x", (int)fill / 2 + 1, "y");
+    tenantdb_statement *statement = compile(sql);
+    for (size_t length = 1; length <= 63; length++) {
+      for (size_t i = 0; i < length; i++) {
+        name[i] = (char)('a' + (i * 7 + length) % 26);
+      }
+      name[length] = '\0';
+      snprintf(expected, sizeof expected, "%*s\"%s\".f(\"%s\".\"requests\")%*s", (int)fill, "x", name, name,
+               (int)fill / 2 + 1, "y");
+      for (size_t extra = 1; extra <= 65; extra += 32) {
+        char *buffer = tndb_alloc(strlen(expected) + extra);
+        size_t got;
+        assert_int_equal(
+            tenantdb_statement_render(statement, name, NULL, buffer, strlen(expected) + extra, &got, NULL),
+            TENANTDB_OK);
+        assert_string_equal(buffer, expected);
+        assert_int_equal(got, strlen(expected));
+        tndb_free(buffer);
+      }
+    }
+    tenantdb_statement_free(statement);
+  }
+}
+
+/* One special byte at each place of a name: it is doubled, or refused. */
+static void every_place(void **state) {
+  (void)state;
+  tenantdb_statement *statement = compile("{requests}");
+  char name[64], expected[200], buffer[400];
+  for (size_t length = 1; length <= 63; length++) {
+    for (size_t at = 0; at < length; at++) {
+      memset(name, 'n', length);
+      name[length] = '\0';
+      name[at] = '"';
+      snprintf(expected, sizeof expected, "\"%.*s\"\"%s\".\"requests\"", (int)at, name, name + at + 1);
+      assert_int_equal(tenantdb_statement_render(statement, name, NULL, buffer, sizeof buffer, NULL, NULL),
+                       TENANTDB_OK);
+      assert_string_equal(buffer, expected);
+      name[at] = '\xFF';
+      assert_int_equal(tenantdb_statement_render(statement, name, NULL, buffer, sizeof buffer, NULL, NULL),
+                       TENANTDB_ARGUMENT);
+      assert_string_equal(buffer, "");
+    }
+  }
+  tenantdb_statement_free(statement);
+}
+
+/* Into a buffer nothing is allocated, whatever the name. */
+static void allocates_nothing(void **state) {
+  (void)state;
+  static const char *const names[] = {"t", "tenant_acme_corp_5d448a", "a \"quoted\" one", "\xC3\xA9"};
+  tenantdb_statement *statement = compile("SELECT * FROM {requests}, {plans}");
+  char buffer[200];
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    (void)tndb_memory_fail(0, false);
+    assert_int_equal(
+        tenantdb_statement_render(statement, names[i], "public", buffer, sizeof buffer, NULL, NULL),
+        TENANTDB_OK);
+    assert_int_equal(tndb_memory_fail(0, false), 0);
+  }
   tenantdb_statement_free(statement);
 }
 
@@ -205,6 +277,11 @@ static void schema_names(void **state) {
   assert_int_equal(tenantdb_statement_text(none, "a", "b", NULL, NULL), TENANTDB_ARGUMENT);
   tenantdb_statement_free(statement);
   tenantdb_statement_free(shared);
+  uint32_t nothing[16] = {0};
+  assert_int_equal(tenantdb_statement_text((tenantdb_statement *)(void *)nothing, "a", "b", &text, &error),
+                   TENANTDB_ARGUMENT);
+  assert_int_equal(tenantdb_error_reason(error), TENANTDB_REASON_BAD_HANDLE);
+  tenantdb_error_free(error);
   tenantdb_statement_free(none);
   tenantdb_statement_free(NULL);
 }
@@ -214,20 +291,15 @@ static void compile_and_render(void *user) {
   tenantdb_error *error = NULL;
   tenantdb_statement *statement;
   char *text = NULL;
-  tndb_buffer out = TNDB_BUFFER_INIT;
   tenantdb_status status = tenantdb_statement_new(
       registry, "SELECT * FROM {requests}, {plans}, {Central.both}, {schema}.x WHERE {{}}", &statement,
       &error);
   if (status == TENANTDB_OK) {
     status = tenantdb_statement_text(statement, "a tenant", "public", &text, &error);
   }
-  if (status == TENANTDB_OK) {
-    status = tndb_statement_render(statement, "a tenant", "public", &out, &error);
-  }
   assert_true(status == TENANTDB_OK || (status == TENANTDB_MEMORY && error));
   tenantdb_error_free(error);
   tenantdb_string_free(text);
-  tndb_buffer_free(&out);
   tenantdb_statement_free(statement);
 }
 
@@ -257,8 +329,11 @@ static void out_of_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(markers),    cmocka_unit_test(what_is_left_alone), cmocka_unit_test(mistakes),
-      cmocka_unit_test(every_size), cmocka_unit_test(schema_names),       cmocka_unit_test(out_of_memory),
+      cmocka_unit_test(markers),           cmocka_unit_test(what_is_left_alone),
+      cmocka_unit_test(mistakes),          cmocka_unit_test(every_size),
+      cmocka_unit_test(schema_names),      cmocka_unit_test(out_of_memory),
+      cmocka_unit_test(every_length),      cmocka_unit_test(every_place),
+      cmocka_unit_test(allocates_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

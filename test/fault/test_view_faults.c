@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Views over tenants when memory runs out at every allocation, and when who
+ * works on them is killed at a random moment: what is read is right, and one
+ * reconcile later the text is, too.
+ */
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "fixture.h"
+
+static const char *url;
+static tenantdb_error *error;
+
+static int setup(void **state) {
+  (void)state;
+  url = harness_database();
+  tenantdb *db = fixture_ready(url, NULL);
+  tenantdb_tenant_free(fixture_tenant(db, "standing"));
+  tenantdb_session *session = fixture_session(db, "standing");
+  fixture_run(session, "INSERT INTO notes (body) VALUES ('x')");
+  tenantdb_session_close(session);
+  tenantdb_close(db);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  harness_drop_database(url);
+  return 0;
+}
+
+/* Once reconciled: every living tenant is in every view, the parts are as written down, nothing is left over. */
+static void check_views(tenantdb *db) {
+  harness_sql(url,
+              "UPDATE tenantdb.operations SET lease_until = now() - interval '1 s' WHERE state = 'running'");
+  harness_assert_ok(tenantdb_reconcile(db, NULL, &error), error);
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT (SELECT count(*) FROM tenantdb.views WHERE NOT complete) + (SELECT count(*) "
+                    "FROM tenantdb.view_members WHERE done < wish)"),
+      0);
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT count(*) FROM tenantdb.views v CROSS JOIN tenantdb.tenants t LEFT JOIN "
+                    "tenantdb.view_members m ON m.view_id = v.id AND m.tenant_id = t.id WHERE (t.state IN "
+                    "('active', 'suspended')) <> (m.part IS NOT NULL) OR m.shown <> t.slug"),
+      0);
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT count(*) FROM tenantdb.view_parts p WHERE members <> (SELECT (length(d) - "
+                    "length(replace(d, '.notes', ''))) / 6 FROM (SELECT pg_get_viewdef(format("
+                    "'tenantdb.view_%%s_%%s', replace(p.view_id::text, '-', ''), p.number)::regclass) AS "
+                    "d) t)"),
+      0);
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT (SELECT count(*) FROM pg_views WHERE schemaname = 'tenantdb') - (SELECT "
+                    "count(*) FROM tenantdb.view_parts)"),
+      0);
+  assert_int_equal(fixture_halves(url), 0);
+}
+
+static void drop_views(tenantdb *db) {
+  if (harness_count(url, "SELECT count(*) FROM tenantdb.views") > 0) {
+    harness_assert_ok(tenantdb_view_drop(db, "seen", &error), error);
+  }
+  assert_int_equal(harness_count(url, "SELECT count(*) FROM pg_views WHERE schemaname LIKE 'tenantdb%%'"), 0);
+}
+
+/* ---------------------------------------------------------------- memory */
+
+typedef struct scenario {
+  const char *name;
+  void (*prepare)(tenantdb *db);
+  tenantdb_status (*act)(tenantdb *db, tenantdb_error **failure);
+} scenario;
+
+static tenantdb_status act_view(tenantdb *db, tenantdb_error **failure) {
+  tenantdb_view_options *options = tenantdb_view_options_new();
+  if (!options) {
+    return TENANTDB_MEMORY;
+  }
+  tenantdb_view_options_set(options, "selector", "slug^=st|fr, nothing!=x");
+  tenantdb_view_options_set(options, "columns", "body, id");
+  tenantdb_view_options_column(options, "at");
+  tenantdb_status status = tenantdb_view_create(db, "seen", "notes", options, failure);
+  tenantdb_view_options_free(options);
+  if (!status) {
+    options = tenantdb_view_options_new();
+    tenantdb_view_options_tenant(options, "standing");
+    status = options ? tenantdb_view_create(db, "few", "notes", options, failure)
+                     : (tenantdb_status)TENANTDB_MEMORY;
+    tenantdb_view_options_free(options);
+  }
+  return status;
+}
+
+static void prepare_view(tenantdb *db) {
+  harness_assert_ok(tenantdb_view_create(db, "seen", "notes", NULL, &error), error);
+}
+
+static tenantdb_status act_uses(tenantdb *db, tenantdb_error **failure) {
+  tenantdb_result *list = NULL;
+  char *sql = NULL;
+  tenantdb_status status = tenantdb_view_refresh(db, NULL, failure);
+  if (!status) {
+    status = tenantdb_view_list(db, &list, failure);
+    assert_int_equal(status == TENANTDB_OK, list != NULL);
+    tenantdb_result_free(list);
+  }
+  if (!status) {
+    status = tenantdb_view_ddl(db, "seen", &sql, failure);
+    assert_int_equal(status == TENANTDB_OK, sql != NULL);
+    tenantdb_string_free(sql);
+  }
+  return status ? status : tenantdb_view_drop(db, "seen", failure);
+}
+
+static tenantdb_status act_tenant(tenantdb *db, tenantdb_error **failure) {
+  tenantdb_status status = tenantdb_tenant_create(db, "fresh", NULL, NULL, failure);
+  if (!status) {
+    status = tenantdb_tenant_rename(db, "fresh", "fresher", NULL, failure);
+  }
+  return status ? status : tenantdb_tenant_purge(db, "fresher", 1, failure);
+}
+
+static void clean_up(tenantdb *db) {
+  (void)tenantdb_view_drop(db, "few", NULL); /* of a list: not what check_views() expects */
+  if (harness_count(url, "SELECT count(*) FROM tenantdb.views WHERE selector IS NOT NULL") == 0) {
+    check_views(db);
+  } else {
+    harness_assert_ok(tenantdb_reconcile(db, NULL, &error), error);
+    assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb_reports.seen"), 1);
+  }
+  drop_views(db);
+  (void)tenantdb_tenant_purge(db, "fresh", 1, NULL);
+  (void)tenantdb_tenant_purge(db, "fresher", 1, NULL);
+  assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.tenants WHERE state <> 'deleted'"), 1);
+  assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.view_members"), 0);
+}
+
+static int64_t run_once(const scenario *what, int64_t at, bool forever) {
+  int64_t before = tndb_memory_live();
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  if (what->prepare) {
+    what->prepare(db);
+  }
+  tenantdb_error *failure = NULL;
+  (void)tndb_memory_fail((uint64_t)at, forever);
+  tenantdb_status status = what->act(db, &failure);
+  int64_t made = (int64_t)tndb_memory_fail(0, false);
+  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
+    fail_msg("%s, allocation %lld%s: %s: %s", what->name, (long long)at, forever ? " and on" : "",
+             tenantdb_status_name(status), tenantdb_error_message(failure));
+  }
+  tenantdb_error_free(failure);
+  clean_up(db);
+  tenantdb_close(db);
+  if (tndb_memory_live() != before) {
+    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
+             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
+  }
+  return made;
+}
+
+static void test_memory(void **state) {
+  (void)state;
+  static const scenario scenarios[] = {{"view", NULL, act_view},
+                                       {"refresh, list, ddl, drop", prepare_view, act_uses},
+                                       {"tenant", prepare_view, act_tenant}};
+  enum { COUNT = sizeof scenarios / sizeof scenarios[0] };
+  for (size_t i = 0; i < COUNT; i++) {
+    int64_t began = fixture_now_ms(), tried = 0;
+    int64_t total = run_once(&scenarios[i], 0, false);
+    int64_t cost = fixture_now_ms() - began;
+    for (int forever = 0; forever < 2; forever++) {
+      for (int64_t at = 1; at <= total + 1;
+           at = fixture_next(at, total, 0, cost, fixture_budget_ms() / (3 * COUNT))) {
+        (void)run_once(&scenarios[i], at, forever == 1);
+        tried++;
+      }
+    }
+    print_message("%s: %lld allocations, %lld runs in %lld ms\n", scenarios[i].name, (long long)total,
+                  (long long)tried, (long long)(fixture_now_ms() - began));
+  }
+}
+
+/* ---------------------------------------------------------------- killed */
+
+static void work_on(tenantdb *db, int round) {
+  for (int i = 0;; i++) {
+    char slug[40], other[40];
+    snprintf(slug, sizeof slug, "k%d-%d", round, i);
+    snprintf(other, sizeof other, "k%d-%d-b", round, i);
+    (void)tenantdb_tenant_create(db, slug, NULL, NULL, NULL);
+    (void)tenantdb_tenant_rename(db, slug, other, NULL, NULL);
+    if (i % 3 == 0) {
+      (void)tenantdb_tenant_purge(db, other, 1, NULL);
+    } else if (i % 3 == 1) {
+      (void)tenantdb_view_refresh(db, "seen", NULL);
+    }
+  }
+}
+
+static void test_killed(void **state) {
+  (void)state;
+  unsigned seed = fixture_seed();
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  prepare_view(db);
+  int64_t until = fixture_now_ms() + fixture_budget_ms() / 2;
+  int round = 0;
+  do {
+    int ready[2];
+    char byte = 0;
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+      tenantdb *own = fixture_open(url, NULL, NULL);
+      if (write(ready[1], "x", 1) == 1) {
+        work_on(own, round);
+      }
+      _exit(0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    fixture_pause_us(fixture_random(&seed, 300000));
+    assert_int_equal(kill(child, SIGKILL), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    close(ready[0]);
+    close(ready[1]);
+    /* At once: whoever is shown is active. He may not be there yet, but nobody who is gone is. */
+    assert_true(harness_count(url, "SELECT count(*) FROM tenantdb_reports.seen") == 1);
+    check_views(db);
+    round++;
+  } while (fixture_now_ms() < until);
+  print_message("killed %d times, %lld tenants\n", round,
+                (long long)harness_count(url, "SELECT count(*) FROM tenantdb.tenants"));
+  drop_views(db);
+  tenantdb_close(db);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+  };
+  return cmocka_run_group_tests_name("view faults", tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/* A catalog that an older library made, with tenants in it, and libraries that upgrade it. */
+#include <pthread.h>
+
+#include "base/sha256.h"
+#include "catalog/definition.h"
+#include "fixture.h"
+
+static tenantdb_error *error;
+
+/* A database as a library of catalog version 1 leaves it: its DDL, two tenants and what is left of a third. */
+static const char *make_old(void) {
+  static const char *const copies[] = {
+      "INSERT INTO tenantdb.catalog (one, version, library, group_role, grants_hash) SELECT one, 1, '0.0.9', "
+      "group_role, grants_hash FROM newer.catalog",
+      "INSERT INTO tenantdb.tenants SELECT * FROM newer.tenants",
+      "INSERT INTO tenantdb.operations SELECT * FROM newer.operations",
+      "INSERT INTO tenantdb.audit OVERRIDING SYSTEM VALUE SELECT * FROM newer.audit",
+      "SELECT setval(pg_get_serial_sequence('tenantdb.audit', 'id'), (SELECT max(id) FROM tenantdb.audit))",
+      "INSERT INTO tenantdb.shared_objects SELECT * FROM newer.shared_objects",
+      "INSERT INTO tenantdb.hardening SELECT * FROM newer.hardening",
+      "DROP SCHEMA newer CASCADE"};
+  const char *url = harness_database();
+  tenantdb *db = fixture_ready(url, NULL);
+  tenantdb_tenant_free(fixture_tenant(db, "acme"));
+  tenantdb_tenant_free(fixture_tenant(db, "slow"));
+  tenantdb_tenant_free(fixture_tenant(db, "dead"));
+  harness_assert_ok(tenantdb_tenant_suspend(db, "slow", NULL, &error), error);
+  harness_assert_ok(tenantdb_tenant_purge(db, "dead", 1, &error), error);
+  tenantdb_session *session = fixture_session(db, "acme");
+  fixture_run(session, "INSERT INTO notes (body) VALUES ('kept')");
+  tenantdb_session_close(session);
+  tenantdb_close(db);
+  harness_sql(url, "ALTER SCHEMA tenantdb RENAME TO newer; CREATE SCHEMA tenantdb");
+  for (const char *const *step = tndb_catalog_steps(1); *step; step++) {
+    harness_sql(url, "SET search_path = tenantdb, pg_temp; %s", *step);
+  }
+  for (size_t i = 0; i < sizeof copies / sizeof copies[0]; i++) {
+    harness_sql(url, "%s", copies[i]);
+  }
+  return url;
+}
+
+static int64_t newer_tables(const char *url) {
+  return harness_count(
+      url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'tenantdb' AND tablename LIKE 'view%%'");
+}
+
+static void check_upgraded(const char *url) {
+  assert_int_equal(harness_count(url, "SELECT version FROM tenantdb.catalog"), TNDB_CATALOG_VERSION);
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT count(*) FROM tenantdb.catalog WHERE library = '%s' AND upgraded_at >= "
+                    "created_at",
+                    tenantdb_version()),
+      1);
+  assert_int_equal(newer_tables(url), 3);
+  assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.tenants"), 3);
+  assert_int_equal(fixture_halves(url), 0);
+}
+
+/* What stands in catalogs everywhere: a change belongs into the next version. */
+static void test_released(void **state) {
+  (void)state;
+  static const char *const hashes[] = {"", "79bf3e320f8672404080aa165574daeeabb5e04bee7e8eecb49033d481bd0d1e",
+                                       "9ab3486ec6a648d6d0dfca8f796907f554047ed252bc77a0c8600cd1452c47f7"};
+  for (int version = 1; version <= TNDB_CATALOG_VERSION; version++) {
+    tndb_sha256 hash;
+    unsigned char digest[TNDB_SHA256_BYTES];
+    char hex[TNDB_SHA256_HEX];
+    tndb_sha256_start(&hash);
+    for (const char *const *step = tndb_catalog_steps(version); *step; step++) {
+      tndb_sha256_add(&hash, *step, strlen(*step) + 1);
+    }
+    tndb_sha256_finish(&hash, digest);
+    tndb_sha256_hex(digest, sizeof digest, hex);
+    assert_string_equal(hex, hashes[version]);
+  }
+  assert_null(*tndb_catalog_steps(TNDB_CATALOG_VERSION + 1));
+}
+
+static void test_upgrade(void **state) {
+  (void)state;
+  const char *url = make_old();
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  tenantdb_tenant *tenant = NULL;
+  tenantdb_session *session = NULL;
+  tenantdb_result *views = NULL;
+  /* Nothing is done on a catalog that is not understood. */
+  fixture_assert_refused(tenantdb_tenant_get(db, "acme", &tenant, &error), error, TENANTDB_STATE,
+                         TENANTDB_REASON_CATALOG_OLDER, "made by an older library");
+  fixture_assert_refused(tenantdb_session_open(db, "acme", NULL, &session, &error), error, TENANTDB_STATE,
+                         TENANTDB_REASON_CATALOG_OLDER, "call tenantdb_bootstrap()");
+  fixture_assert_refused(tenantdb_view_list(db, &views, &error), error, TENANTDB_STATE,
+                         TENANTDB_REASON_CATALOG_OLDER, "tenantdb_bootstrap()");
+  fixture_assert_refused(tenantdb_tenant_purge(db, "acme", 1, &error), error, TENANTDB_STATE,
+                         TENANTDB_REASON_CATALOG_OLDER, "tenantdb_bootstrap()");
+  assert_int_equal(harness_count(url, "SELECT version FROM tenantdb.catalog"), 1);
+  harness_assert_ok(tenantdb_bootstrap(db, &error), error);
+  check_upgraded(url);
+  session = fixture_session(db, "acme");
+  assert_string_equal(fixture_cell(session, "SELECT body FROM notes"), "kept");
+  tenantdb_session_close(session);
+  assert_string_equal(fixture_findings(db, "acme"), "");
+  assert_string_equal(fixture_findings(db, "slow"), "");
+  /* Tenants from before are in views like those that come. */
+  harness_assert_ok(tenantdb_view_create(db, "all", "notes", NULL, &error), error);
+  tenantdb_tenant_free(fixture_tenant(db, "fresh"));
+  assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb_reports.\"all\" WHERE tenant = 'acme'"),
+                   1);
+  assert_int_equal(harness_count(url, "SELECT members FROM tenantdb.view_parts"), 3);
+  harness_assert_ok(tenantdb_tenant_purge(db, "slow", 1, &error), error);
+  char *before = harness_value(url, "SELECT string_agg(c.xmin::text || c::text, '') FROM tenantdb.catalog c");
+  harness_assert_ok(tenantdb_bootstrap(db, &error), error);
+  char *after = harness_value(url, "SELECT string_agg(c.xmin::text || c::text, '') FROM tenantdb.catalog c");
+  assert_string_equal(before, after);
+  free(before);
+  free(after);
+  tenantdb_close(db);
+  harness_drop_database(url);
+}
+
+enum { THREADS = 6 };
+static pthread_barrier_t gate;
+
+static void *upgrade_one(void *user) {
+  tenantdb_error *own = NULL;
+  pthread_barrier_wait(&gate);
+  tenantdb_status status = tenantdb_bootstrap(user, &own);
+  if (status) {
+    print_error("%s: %s\n", tenantdb_status_name(status), tenantdb_error_message(own));
+  }
+  tenantdb_error_free(own);
+  return (void *)(intptr_t)status;
+}
+
+static void test_at_once(void **state) {
+  (void)state;
+  const char *url = make_old();
+  tenantdb *dbs[THREADS];
+  pthread_t threads[THREADS];
+  for (int i = 0; i < THREADS; i++) {
+    dbs[i] = fixture_open(url, NULL, NULL);
+  }
+  pthread_barrier_init(&gate, NULL, THREADS);
+  for (int i = 0; i < THREADS; i++) {
+    assert_int_equal(pthread_create(&threads[i], NULL, upgrade_one, dbs[i]), 0);
+  }
+  for (int i = 0; i < THREADS; i++) {
+    void *status;
+    pthread_join(threads[i], &status);
+    assert_ptr_equal(status, NULL);
+  }
+  pthread_barrier_destroy(&gate);
+  check_upgraded(url);
+  for (int i = 0; i < THREADS; i++) {
+    tenantdb_session_close(fixture_session(dbs[i], "acme"));
+    tenantdb_close(dbs[i]);
+  }
+  harness_drop_database(url);
+}
+
+/* An upgrade that cannot be done leaves the catalog as it was; the older library goes on with it. */
+static void test_in_the_way(void **state) {
+  (void)state;
+  const char *url = make_old();
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  harness_sql(url, "CREATE TABLE tenantdb.view_members (theirs text)");
+  harness_assert_status(tenantdb_bootstrap(db, &error), error, TENANTDB_ALREADY_EXISTS,
+                        TENANTDB_REASON_SERVER_ERROR);
+  harness_assert_message(error, "creating the catalog in schema tenantdb");
+  tenantdb_error_free(error);
+  error = NULL;
+  assert_int_equal(harness_count(url, "SELECT version FROM tenantdb.catalog"), 1);
+  assert_int_equal(newer_tables(url), 1);
+  harness_sql(url, "DROP TABLE tenantdb.view_members");
+  harness_assert_ok(tenantdb_bootstrap(db, &error), error);
+  check_upgraded(url);
+  tenantdb_close(db);
+  harness_drop_database(url);
+}
+
+/* A shared base must not declare what the catalog now has, when they share a schema. */
+static void test_collision(void **state) {
+  (void)state;
+  const char *url = harness_database();
+  static const char *const names[] = {"views", "view_parts", "view_members"};
+  for (size_t i = 0; i < 3; i++) {
+    tenantdb_registry *registry = tenantdb_registry_new();
+    tenantdb_base *base = tenantdb_registry_base(registry, "Central", TENANTDB_BASE_SHARED);
+    tenantdb_table_column(tenantdb_base_table(base, names[i]), "id", "uuid", "PRIMARY KEY");
+    fixture_assert_error(fixture_refused(url, registry, FIXTURE_OPTIONS("catalog.schema", "public")),
+                         TENANTDB_ARGUMENT, TENANTDB_REASON_CATALOG_COLLISION, names[i]);
+    tenantdb_registry_free(registry);
+  }
+  harness_drop_database(url);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(test_released),   cmocka_unit_test(test_upgrade),   cmocka_unit_test(test_at_once),
+      cmocka_unit_test(test_in_the_way), cmocka_unit_test(test_collision),
+  };
+  return cmocka_run_group_tests_name("upgrade", tests, NULL, NULL);
+}
