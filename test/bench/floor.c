@@ -30,6 +30,10 @@ const char *floor_query(void) {
   return "SELECT source_text, status FROM nmt_requests WHERE id = $1";
 }
 
+const char *floor_bind(bool role) {
+  return role ? bind_role : bind_routing;
+}
+
 void floor_row_id(int row, char id[FLOOR_UUID]) {
   snprintf(id, FLOOR_UUID, "00000000-0000-4000-8000-%012x", (unsigned)row);
 }

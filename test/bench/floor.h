@@ -37,6 +37,8 @@ typedef struct floor_conn {
 
 /* The query that everybody runs, on unqualified names. */
 const char *floor_query(void);
+/* The statement that sets, proves and raises: $1 path, $2 schema, $3 role when there is one. */
+const char *floor_bind(bool role);
 /* The id of a row. */
 void floor_row_id(int row, char id[FLOOR_UUID]);
 /* Dies unless it is the row of that tenant. */
