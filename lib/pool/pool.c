@@ -19,8 +19,6 @@ typedef struct borrowing {
   int64_t began_us;
   bool waits;
   bool waited;
-  bool exhausted;     /* nothing was free, and nobody has been told so yet */
-  bool share_reached; /* the same of the key's own share */
   tndb_waiter self;
 } borrowing;
 
@@ -98,8 +96,9 @@ static tenantdb_status back_off_error(tndb_pool *pool, tenantdb_error **error) {
   return tndb_back_off_raise(&pool->back_off, error);
 }
 
-static tenantdb_status late_error(tndb_pool *pool, const tndb_share *share, tenantdb_error **error) {
-  pool->counts.timeouts++;
+static tenantdb_status late_error(tndb_pool *pool, const borrowing *b, tenantdb_error **error) {
+  const tndb_share *share = b->self.share;
+  pool->counts.timeouts += !b->lease->again;
   if (!tndb_share_may_have_more(pool, share)) {
     return tndb_origin(
         error, TENANTDB_BUSY, TENANTDB_REASON_TENANT_SHARE,
@@ -144,7 +143,7 @@ static tenantdb_status wait_for_turn(tndb_pool *pool, borrowing *b, tenantdb_err
   tndb_queue_remove(&pool->queue, self);
   return pool->closed                 ? closed_error(error)
          : tndb_clock_ms() < deadline ? back_off_error(pool, error)
-                                      : late_error(pool, self->share, error);
+                                      : late_error(pool, b, error);
 }
 
 /* ---------------------------------------------------------------- opening */
@@ -200,7 +199,10 @@ tenantdb_status tndb_pool_open_berth(tndb_pool *pool, tndb_berth *berth, const t
   tndb_pool_serve(pool, tndb_clock_ms());
   tndb_mutex_unlock(&pool->mutex);
   if (!status) {
-    tell(pool, TNDB_EVENT_CONNECTION_OPENED, conn, lease->key);
+    tndb_config_write_event(pool->config, &(tndb_event){.kind = TNDB_EVENT_CONNECTION_OPENED,
+                                                        .backend_pid = PQbackendPID(conn->pg),
+                                                        .tenant = lease->key,
+                                                        .message = "a connection was opened"});
     if (said) {
       tell(pool, TNDB_EVENT_BACK_OFF_ENDED, conn, "the server can be reached again");
     }
@@ -257,6 +259,38 @@ static void count_lease(tndb_pool *pool, tndb_share *share, int64_t waited_us) {
   pool->counts.wait_buckets[bucket]++;
 }
 
+/* Without going before anybody who waits. */
+static bool take_in_turn(tndb_pool *pool, borrowing *b) {
+  bool took = !tndb_queue_next(&pool->queue) && take(pool, &b->self, tndb_clock_ms());
+  if (took) {
+    tndb_queue_count_turn(&pool->queue, b->self.share);
+  }
+  return took;
+}
+
+/* He will have to wait: whoever operates the application hears of it, once an episode, and before the wait. */
+static void tell_shortage(tndb_pool *pool, const borrowing *b) {
+  tndb_share *share = b->self.share;
+  bool exhausted = !pool->exhausted && pool->n_open >= pool->limits.most;
+  bool full = !share->told_full && !tndb_share_may_have_more(pool, share);
+  pool->exhausted = pool->exhausted || exhausted;
+  share->told_full = share->told_full || full;
+  if (!exhausted && !full) {
+    return;
+  }
+  tndb_mutex_unlock(&pool->mutex);
+  if (exhausted) {
+    tell(pool, TNDB_EVENT_POOL_EXHAUSTED, NULL, "every connection of the pool is in use");
+  }
+  if (full) {
+    tndb_config_write_event(pool->config,
+                            &(tndb_event){.kind = TNDB_EVENT_TENANT_SHARE_REACHED,
+                                          .tenant = b->lease->key,
+                                          .message = "the tenant has all the connections it may have"});
+  }
+  tndb_mutex_lock(&pool->mutex);
+}
+
 /* Nothing is free as it stands: with an empty berth one may be opened; else he waits. */
 static tenantdb_status take_slowly(tndb_pool *pool, borrowing *b, tenantdb_error **error) {
   tndb_waiter *self = &b->self;
@@ -268,16 +302,15 @@ static tenantdb_status take_slowly(tndb_pool *pool, borrowing *b, tenantdb_error
     return tndb_no_memory(error);
   }
   tenantdb_status status = TENANTDB_OK;
-  if (pool->closed) {
+  bool took = !pool->closed && take_in_turn(pool, b);
+  if (!took && !pool->closed && b->waits) {
+    tell_shortage(pool, b);
+    took = !pool->closed && take_in_turn(pool, b);
+  }
+  if (pool->closed && !took) {
     status = closed_error(error);
-  } else if (tndb_queue_next(&pool->queue) || !take(pool, self, tndb_clock_ms())) {
-    b->exhausted = b->waits && !pool->exhausted && pool->n_open >= pool->limits.most;
-    pool->exhausted = pool->exhausted || b->exhausted;
-    b->share_reached = b->waits && !self->share->told_full && !tndb_share_may_have_more(pool, self->share);
-    self->share->told_full = self->share->told_full || b->share_reached;
-    status = b->waits ? wait_for_turn(pool, b, error) : TENANTDB_OK;
-  } else {
-    tndb_queue_count_turn(&pool->queue, self->share);
+  } else if (!took && b->waits) {
+    status = wait_for_turn(pool, b, error);
   }
   tndb_condition_destroy(&self->condition);
   return status;
@@ -320,17 +353,8 @@ static void remove_dead(tndb_pool *pool, tndb_berth *berth, const char *why, int
 static tenantdb_status borrow(tndb_pool *pool, borrowing *b, tndb_conn **conn, tenantdb_error **error) {
   for (;;) {
     b->self = (tndb_waiter){.given = NULL};
-    b->waited = b->exhausted = b->share_reached = false;
+    b->waited = false;
     tenantdb_status status = take_berth(pool, b, error);
-    if (b->exhausted) {
-      tell(pool, TNDB_EVENT_POOL_EXHAUSTED, NULL, "every connection of the pool is in use");
-    }
-    if (b->share_reached) {
-      tndb_config_write_event(pool->config,
-                              &(tndb_event){.kind = TNDB_EVENT_TENANT_SHARE_REACHED,
-                                            .tenant = b->lease->key,
-                                            .message = "the tenant has all the connections it may have"});
-    }
     tndb_berth *berth = b->self.given;
     if (status || !berth) {
       return status;
@@ -388,7 +412,8 @@ static tenantdb_status lease_on(tndb_pool *pool, const tndb_lease *lease, bool w
     }
     if (!opened || !is_worth_waiting(pool, status, &b)) {
       int32_t reason = tenantdb_error_reason(own);
-      if (reason == TENANTDB_REASON_POOL_TIMEOUT || reason == TENANTDB_REASON_TENANT_SHARE) {
+      bool late = reason == TENANTDB_REASON_POOL_TIMEOUT || reason == TENANTDB_REASON_TENANT_SHARE;
+      if (late && !lease->again) {
         tndb_config_write_event(pool->config, &(tndb_event){.kind = TNDB_EVENT_POOL_TIMEOUT,
                                                             .tenant = lease->key,
                                                             .message = tenantdb_error_message(own)});
@@ -421,6 +446,8 @@ bool tndb_pool_reassign(tndb_pool *pool, tndb_conn *conn, const char *key) {
   tndb_share *share = tndb_share_of(pool, key);
   bool may = !share || conn->berth->share == share || tndb_share_may_have_more(pool, share);
   if (may && share) { /* without memory it stays counted where it is */
+    conn->berth->share->leases--;
+    share->leases++;
     tndb_berth_turn_to(conn->berth, share);
   }
   tndb_share_drop(pool, share);

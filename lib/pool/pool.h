@@ -50,6 +50,7 @@ typedef struct tndb_lease {
   tndb_deadline deadline;
   tndb_pool_open open; /* NULL: as the configuration says */
   void *user;
+  bool again; /* when it is not served in time it asks again: neither counted nor told */
 } tndb_lease;
 tenantdb_status tndb_pool_lease_for(tndb_pool *pool, const tndb_lease *lease, tndb_conn **conn,
                                     tenantdb_error **error);

@@ -122,7 +122,7 @@ tndb_step *tndb_builder_next_step(tenantdb_builder *builder) {
 
 tenantdb_status tndb_builder_column_step(tenantdb_builder *builder, int32_t kind, const char *column,
                                          tndb_step **step, tenantdb_error **error) {
-  found at;
+  found at = {0};
   *step = NULL;
   tenantdb_status status = find(builder, column, &at, error);
   if (status != TENANTDB_OK) {

@@ -282,7 +282,7 @@ static tenantdb_status borrow(tndb_fleet *fleet, const tenantdb_tenant *tenant, 
     return waits ? tndb_login_lease(db, tenant, deadline, conn, error)
                  : tndb_login_try(db, tenant, conn, error);
   }
-  tndb_lease wanted = {.key = tenant->id, .deadline = waits ? deadline : TNDB_NEVER};
+  tndb_lease wanted = {.key = tenant->id, .deadline = waits ? deadline : TNDB_NEVER, .again = true};
   return waits ? tndb_pool_lease_for(db->pool, &wanted, conn, error)
                : tndb_pool_try(db->pool, &wanted, conn, error);
 }

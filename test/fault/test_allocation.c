@@ -242,7 +242,7 @@ static tenantdb_status drain_fleet(tenantdb_result *rows, tenantdb_error **failu
   for (int32_t more = 1; more && !status;) {
     status = tenantdb_result_next(rows, &more, failure);
   }
-  if (tenantdb_error_reason(*failure) == TENANTDB_REASON_FLEET_PARTLY) {
+  if (status == TENANTDB_UNAVAILABLE) { /* the words for it may have been lost */
     tenantdb_error_free(*failure);
     *failure = NULL;
     status = tenantdb_fleet_failures(rows, &table, failure);
