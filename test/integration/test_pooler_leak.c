@@ -274,6 +274,18 @@ static void *client_of_library(void *number) {
   return NULL;
 }
 
+/* How many the pooler has; those of dropped clients, which it closes, take a moment to go. */
+static int64_t few_servers(void) {
+  int64_t n = 0;
+  for (int i = 0; i < 100 && (n == 0 || n > SERVERS); i++) {
+    fixture_pause_us(i > 0 ? 30000 : 0);
+    n = harness_count(url,
+                      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "
+                      "pg_backend_pid() AND backend_type = 'client backend'");
+  }
+  return n;
+}
+
 static void test_library_does_not(void **state) {
   (void)state;
   int64_t began = fixture_now_ms();
@@ -296,11 +308,7 @@ static void test_library_does_not(void **state) {
     assert_int_equal(
         harness_count(url, "SELECT count(*) FROM %s.notes WHERE body <> '%s'", schemas[i], slugs[i]), 0);
   }
-  assert_in_range(
-      harness_count(url,
-                    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-                    "pid <> pg_backend_pid() AND backend_type = 'client backend'"),
-      1, SERVERS);
+  assert_in_range(few_servers(), 1, SERVERS);
 }
 
 int main(void) {
