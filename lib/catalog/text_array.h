@@ -14,6 +14,8 @@ typedef struct tndb_text_array {
   { TNDB_BUFFER_INIT, 0 }
 
 void tndb_text_array_add(tndb_text_array *array, const char *item);
+/* An item that was composed; its failure becomes the array's. */
+void tndb_text_array_add_buffer(tndb_text_array *array, const tndb_buffer *item);
 /* The finished form; nothing may be added afterwards. NULL when memory ran out. */
 const char *tndb_text_array_finish(tndb_text_array *array);
 void tndb_text_array_free(tndb_text_array *array);

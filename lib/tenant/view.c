@@ -43,6 +43,7 @@ static tenantdb_status queue_drop(tndb_work *work, const tndb_view *view, tenant
     return status;
   }
   tndb_view_mark_text(&mark, id);
+  tndb_work_fail_if(work, mark.failed);
   if (tndb_view_is_there(view) &&
       strcmp(tndb_view_get(view, TNDB_VIEW_COMMENT), tndb_buffer_text(&mark)) == 0) {
     tndb_buffer_append(&sql, "DROP VIEW ");
@@ -56,7 +57,7 @@ static tenantdb_status queue_drop(tndb_work *work, const tndb_view *view, tenant
     tndb_buffer_clear(&sql);
     tndb_buffer_append(&sql, "DROP VIEW IF EXISTS ");
     tndb_view_part_quote(&sql, work->db, view, (int32_t)number);
-    tndb_work_fail_if(work, sql.failed || mark.failed);
+    tndb_work_fail_if(work, sql.failed);
     (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
   }
   PQclear(parts);

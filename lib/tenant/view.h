@@ -23,7 +23,8 @@
  * price of a row, and settles the views afterwards. Settling is idempotent, is
  * taken up by reconcile, and replaces only the parts that need it, so its cost
  * does not grow with the tenants. The text is changed under an advisory lock of
- * the view's name; rows are changed before, in the order parts have.
+ * the view's name; rows are changed last, so that nobody who marks a member waits
+ * while readers are waited for.
  *
  * Locks: CREATE OR REPLACE VIEW waits for readers. A reader locks the view, then
  * its parts in their order, then tables; so settling replaces in that order.

@@ -127,7 +127,7 @@ tenantdb_status tndb_batch_read_content(tndb_batch *b, tenantdb_error **error) {
     if (b->parts[i].dirty) {
       tndb_buffer_clear(&number);
       tndb_buffer_format(&number, "%d", (int)b->parts[i].number);
-      tndb_text_array_add(&numbers, tndb_buffer_text(&number));
+      tndb_text_array_add_buffer(&numbers, &number);
     }
   }
   for (int i = 0; i < PQntuples(b->members); i++) {
@@ -137,7 +137,7 @@ tenantdb_status tndb_batch_read_content(tndb_batch *b, tenantdb_error **error) {
   }
   const char *values[] = {tndb_view_get(&b->view, TNDB_VIEW_ID), tndb_text_array_finish(&numbers),
                           tndb_text_array_finish(&ids)};
-  if (number.failed || !values[1] || !values[2]) {
+  if (!values[1] || !values[2]) {
     return tndb_no_memory(error);
   }
   return tndb_view_query(&b->work, content_sql, 3, values, &b->content, error);

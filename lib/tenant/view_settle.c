@@ -125,7 +125,7 @@ static tenantdb_status close_new(tndb_batch *b, tenantdb_error **error) {
       tndb_buffer_clear(&name);
       tndb_view_part_name(&name, &b->view, b->parts[i].number);
       tndb_text_array_add(&schemas, tndb_config_text(b->work.db->config, TNDB_CATALOG_SCHEMA));
-      tndb_text_array_add(&names, tndb_buffer_text(&name));
+      tndb_text_array_add_buffer(&names, &name);
     }
   }
   if (!tndb_view_is_there(&b->view)) {
@@ -136,7 +136,7 @@ static tenantdb_status close_new(tndb_batch *b, tenantdb_error **error) {
     return TENANTDB_OK;
   }
   const char *values[] = {tndb_text_array_finish(&schemas), tndb_text_array_finish(&names)};
-  if (name.failed || !values[0] || !values[1]) {
+  if (!values[0] || !values[1]) {
     return tndb_no_memory(error);
   }
   PGresult *rows;
@@ -166,7 +166,7 @@ typedef enum list { IDS, PLACES, SHOWN, WHY, WISHES, NUMBERS, COUNTS, SPILL, N_L
 static void add_number(tndb_text_array *array, int32_t number) {
   tndb_auto_buffer text = TNDB_BUFFER_INIT;
   tndb_buffer_format(&text, "%d", (int)number);
-  tndb_text_array_add(array, tndb_buffer_text(&text));
+  tndb_text_array_add_buffer(array, &text);
 }
 
 static void fill_lists(const tndb_batch *b, tndb_text_array lists[N_LISTS]) {
