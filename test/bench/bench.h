@@ -37,8 +37,13 @@ void bench_parse(bench_options *options, int argc, char **argv, const char *abou
 
 /* One line to stderr and exit(1). */
 void bench_die(const char *format, ...) BENCH_FORMAT(1, 2) __attribute__((noreturn));
-/* Dies unless OK, saying what failed. */
-void bench_check(tenantdb_status status, tenantdb_error *error, const char *what);
+/* Dies unless the call succeeds, saying what failed. The error is looked at after the call. */
+#define bench_check(call, error, what)                 \
+  do {                                                 \
+    tenantdb_status bench_status = (call);             \
+    bench_check_status(bench_status, (error), (what)); \
+  } while (0)
+void bench_check_status(tenantdb_status status, const tenantdb_error *error, const char *what);
 
 double bench_now_us(void);
 /* The same numbers for the same seed. */

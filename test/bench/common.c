@@ -21,7 +21,7 @@ void bench_die(const char *format, ...) {
   exit(1);
 }
 
-void bench_check(tenantdb_status status, tenantdb_error *error, const char *what) {
+void bench_check_status(tenantdb_status status, const tenantdb_error *error, const char *what) {
   if (status != TENANTDB_OK)
     bench_die("%s: status %d: %s", what, (int)status, tenantdb_error_message(error));
 }
