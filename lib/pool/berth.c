@@ -99,6 +99,21 @@ static void move_home(tndb_berth *berth, tndb_share *share) {
 
 /* ---------------------------------------------------------------- which keys a connection has served */
 
+static bool has_seen(const tndb_berth *berth, const tndb_share *share) {
+  size_t mask = berth->seen_room - 1;
+  for (size_t at = (size_t)(share->hash ^ (share->hash >> 32)) & mask; berth->seen_room && berth->seen[at];
+       at = (at + 1) & mask) {
+    if (berth->seen[at] == share->hash) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool tndb_berth_knows(const tndb_berth *berth, const tndb_share *share) {
+  return berth->share == share || has_seen(berth, share);
+}
+
 static bool see(uint64_t *slots, size_t room, uint64_t hash) {
   size_t at = (size_t)(hash ^ (hash >> 32)) & (room - 1);
   while (slots[at] && slots[at] != hash) {
@@ -131,7 +146,7 @@ static bool make_room(tndb_berth *berth) {
 
 /* The application's own work is no tenant's. Without memory to look it up every key counts as another. */
 static void count_key(tndb_berth *berth, const tndb_share *share) {
-  if (berth->pool->limits.tenants && share->hash && !berth->pool->limits.bound) {
+  if (share->hash && !berth->pool->limits.bound) {
     berth->n_seen += !make_room(berth) || see(berth->seen, berth->seen_room, share->hash);
   }
 }
@@ -164,14 +179,19 @@ static void link_idle(tndb_berth *berth) {
 }
 
 /*
- * One that served the key last, or the one that served it last of all: its
- * process knows the tenant's tables. Else the one used longest ago. But when even
- * that has not been used for long there are more than are needed: then the latest
- * is taken, and the others are left to expire.
+ * One that served the key last. Else one whose process knows the tenant's tables:
+ * the one used latest, whose memory is warm in the processor that this thread
+ * runs on, more likely than not; or the one that served him last of all. Else the
+ * one used longest ago. But when even that has not been used for long there are
+ * more than are needed: then the latest is taken, and the others are left to
+ * expire.
  */
 tndb_berth *tndb_berth_idle_for(const tndb_pool *pool, const tndb_share *share, int64_t now_ms) {
   if (share->newest || pool->limits.bound || !pool->oldest) {
     return share->newest;
+  }
+  if (has_seen(pool->newest, share)) {
+    return pool->newest;
   }
   if (share->home && !share->home->lent) {
     return share->home;

@@ -72,6 +72,8 @@ void tndb_berth_lend(tndb_berth *berth, tndb_share *share);
 void tndb_berth_rest(tndb_berth *berth);
 /* Lent already, for another share from now on. */
 void tndb_berth_turn_to(tndb_berth *berth, tndb_share *share);
+/* Whether it has served the share before. */
+bool tndb_berth_knows(const tndb_berth *berth, const tndb_share *share);
 /* An idle one that suits the share best, NULL when there is none. */
 tndb_berth *tndb_berth_idle_for(const tndb_pool *pool, const tndb_share *share, int64_t now_ms);
 /* One that has been idle for too long, or that is more than are kept: out of the pool already. */

@@ -35,7 +35,7 @@ static bool take(tndb_pool *pool, tndb_waiter *who, int64_t now_ms) {
   }
   tndb_berth *berth = tndb_berth_idle_for(pool, share, now_ms);
   if (berth) {
-    pool->counts.affine += berth->share == share || berth == share->home;
+    pool->counts.affine += tndb_berth_knows(berth, share);
     tndb_berth_lend(berth, share);
     berth->lent_at_us = now_ms * 1000;
     who->given = berth;

@@ -107,7 +107,7 @@ typedef struct tndb_pool_counts {
   int64_t keys; /* that have a connection, wait for one, or were served by one that is still open */
   /* since the pool was made */
   int64_t leases;
-  int64_t affine; /* of them: on the connection that served the key last */
+  int64_t affine; /* of them: on a connection that had served the key before */
   int64_t waited; /* of them: not at once */
   int64_t waited_us;
   int64_t wait_buckets[TNDB_POOL_BUCKETS];
