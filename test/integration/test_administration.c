@@ -184,10 +184,15 @@ static void test_catalog_refuses(void **state) {
   harness_sql(other, "ALTER TABLE tenantdb.gone RENAME TO tenants");
   assert_int_equal(notes(session, "acme"), 0);
   /* The server goes while nobody looks. */
-  harness_sql(
-      other,
-      "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() "
-      "AND pid <> pg_backend_pid()");
+  harness_sql(other,
+              "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+              "pid <> pg_backend_pid()");
+  for (int i = 0; i < 500 && harness_count(other,
+                                           "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                           "current_database() AND pid <> pg_backend_pid()") > 0;
+       i++) {
+    fixture_pause_us(10000);
+  }
   fixture_pause_us(20000);
   harness_assert_fails(tenantdb_session_run_for(session, "acme", count, NULL, NULL, &error), error,
                        TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);
