@@ -43,6 +43,7 @@ struct writer {
   const struct sample *sample;
   const tenantdb_registry *registry;
   tenantdb_statement *statement;
+  tenantdb_statement *built;
   tndb_texts texts;
   const char *schema;
   char text[2048];
@@ -96,6 +97,29 @@ static void write_compiled(struct writer *w) {
   tenantdb_statement_free(statement);
 }
 
+/* The short statement from the registry's metadata, by a builder. */
+static tenantdb_statement *build(const tenantdb_registry *registry) {
+  tenantdb_error *error = NULL;
+  tenantdb_statement *statement = NULL;
+  tenantdb_builder *builder = tenantdb_builder_select(registry, "nmt_requests");
+  tenantdb_builder_column(builder, "source_text");
+  tenantdb_builder_column(builder, "status");
+  tenantdb_builder_where(builder, "id", "=");
+  bench_check(tenantdb_builder_finish(builder, &statement, &error), error, "builder");
+  tenantdb_builder_free(builder);
+  return statement;
+}
+
+static void write_built_render(struct writer *w) {
+  (void)tenantdb_statement_render(w->built, w->schema, "public", w->buffer, sizeof w->buffer, NULL, NULL);
+}
+
+static void write_built(struct writer *w) {
+  tenantdb_statement *statement = build(w->registry);
+  (void)tenantdb_statement_render(statement, w->schema, "public", w->buffer, sizeof w->buffer, NULL, NULL);
+  tenantdb_statement_free(statement);
+}
+
 struct way {
   struct writer *writer;
   void (*write)(struct writer *writer);
@@ -122,18 +146,21 @@ static void run_texts(const bench_options *options, PGconn *control, const struc
   writer = (struct writer){.sample = sample, .registry = registry, .schema = "tenant_acme_corp_5d448a"};
   bench_check(tenantdb_statement_new(registry, sample->template, &writer.statement, &error), error,
               "statement");
+  writer.built = build(registry);
   writer.length = (size_t)print(writer.text, sizeof writer.text, sample->format, writer.schema);
-  struct way ways[] = {{&writer, write_memcpy, true},   {&writer, write_strlen_memcpy, true},
-                       {&writer, write_snprintf, true}, {&writer, write_render, true},
-                       {&writer, write_find, false},    {&writer, write_string, false},
-                       {&writer, write_compiled, true}};
+  struct way ways[] = {
+      {&writer, write_memcpy, true},   {&writer, write_strlen_memcpy, true}, {&writer, write_snprintf, true},
+      {&writer, write_render, true},   {&writer, write_find, false},         {&writer, write_string, false},
+      {&writer, write_compiled, true}, {&writer, write_built_render, false}, {&writer, write_built, false}};
   static const char *const names[] = {"M   memcpy of the finished text",
                                       "N   strlen of the name and that memcpy",
                                       "S   snprintf",
                                       "L   tenantdb_statement_render",
                                       "F   a session: found, not rendered",
                                       "T   tenantdb_statement_text, allocated",
-                                      "C   compiled each time, and rendered"};
+                                      "C   compiled each time, and rendered",
+                                      "Q   a builder's short statement, rendered",
+                                      "B   the same, built each time"};
   enum { N_WAYS = sizeof ways / sizeof ways[0] };
   bench_contender contenders[N_WAYS];
   for (int i = 0; i < N_WAYS; i++)
@@ -151,6 +178,7 @@ static void run_texts(const bench_options *options, PGconn *control, const struc
   bench_run(&plan, title);
   tndb_texts_free(&writer.texts);
   tenantdb_statement_free(writer.statement);
+  tenantdb_statement_free(writer.built);
 }
 
 /* ---------------------------------------------------------------- running it */
