@@ -28,7 +28,7 @@ TEST = TOP / "test"
 TIMEOUT = 300
 VALGRIND = [
     "valgrind", "-q", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite",
-    "--child-silent-after-fork=yes", "--fair-sched=yes",
+    "--child-silent-after-fork=yes", "--fair-sched=yes", "--max-threads=1100",
 ]
 
 # These run a second time with the library's connections going through PgBouncer in transaction mode.
