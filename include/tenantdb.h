@@ -9,16 +9,22 @@
 #define TENANTDB_H
 
 #include <tenantdb/api.h>
+#include <tenantdb/archive.h>
 #include <tenantdb/builder.h>
 #include <tenantdb/config.h>
 #include <tenantdb/database.h>
+#include <tenantdb/diagnose.h>
+#include <tenantdb/document.h>
 #include <tenantdb/error.h>
 #include <tenantdb/fleet.h>
 #include <tenantdb/operate.h>
 #include <tenantdb/params.h>
+#include <tenantdb/plan.h>
 #include <tenantdb/reason.h>
 #include <tenantdb/registry.h>
+#include <tenantdb/relocate.h>
 #include <tenantdb/result.h>
+#include <tenantdb/schema.h>
 #include <tenantdb/session.h>
 #include <tenantdb/statement.h>
 #include <tenantdb/tenant.h>

@@ -119,7 +119,19 @@ enum {
   TENANTDB_REASON_TENANT_BEHIND = 220, /**< the tenant's schema is older than what is needed */
   TENANTDB_REASON_FLEET_PARTLY = 221, /**< some tenants of many failed; the result says which */
   TENANTDB_REASON_UNKNOWN_VIEW = 222, /**< there is no view over tenants of that name */
-  TENANTDB_REASON_VIEW_EXISTS = 223 /**< a view over tenants, or something else, has that name */
+  TENANTDB_REASON_VIEW_EXISTS = 223, /**< a view over tenants, or something else, has that name */
+  TENANTDB_REASON_RELOCATION_REFUSED = 240, /**< something cannot be relocated so; the plan says what and why */
+  TENANTDB_REASON_RELOCATION_NAME_TAKEN = 241, /**< where tables are to go, something else has a name of theirs */
+  TENANTDB_REASON_RELOCATION_OPEN = 242, /**< another relocation is not finished yet */
+  TENANTDB_REASON_NO_RELOCATION = 243, /**< there is no relocation to finish */
+  TENANTDB_REASON_OLD_NAME_USED = 244, /**< something still uses the names from before a relocation */
+  TENANTDB_REASON_SCHEMA_DIFFERS = 245, /**< an existing schema is not what the registry declares */
+  TENANTDB_REASON_TENANT_DIFFERS = 260, /**< a tenant's or an archive's tables are not those that the registry declares */
+  TENANTDB_REASON_BAD_ARCHIVE = 261, /**< an archive is damaged or cut off, or is no archive at all */
+  TENANTDB_REASON_ARCHIVE_NEWER = 262, /**< an archive is of a format that this library does not know */
+  TENANTDB_REASON_REFERENCE_UNRESOLVED = 263, /**< rows refer to rows of shared tables that are not there */
+  TENANTDB_REASON_COPY_DIFFERS = 264, /**< what was copied is not what was there: a count or a checksum differs */
+  TENANTDB_REASON_FILE = 265 /**< a file cannot be read or written */
 };
 
 /**

@@ -17,31 +17,48 @@ static uint32_t rotate(uint32_t x, unsigned n) {
   return (x >> n) | (x << (32 - n));
 }
 
+/* One round: of the eight words only d and h change. They change places from round to round instead of moving. */
+#define ROUND(a, b, c, d, e, f, g, h, i)                                                             \
+  do {                                                                                               \
+    uint32_t t =                                                                                     \
+        h + (rotate(e, 6) ^ rotate(e, 11) ^ rotate(e, 25)) + (g ^ (e & (f ^ g))) + k[i] + w[(i)&15]; \
+    d += t;                                                                                          \
+    h = t + (rotate(a, 2) ^ rotate(a, 13) ^ rotate(a, 22)) + ((a & b) | (c & (a | b)));              \
+  } while (0)
+
+/* The next sixteen words of the schedule, in place of the last. */
+static void extend(uint32_t w[16]) {
+  for (size_t i = 0; i < 16; i++) {
+    uint32_t x = w[(i + 1) & 15], y = w[(i + 14) & 15];
+    w[i] += (rotate(x, 7) ^ rotate(x, 18) ^ (x >> 3)) + w[(i + 9) & 15] +
+            (rotate(y, 17) ^ rotate(y, 19) ^ (y >> 10));
+  }
+}
+
 static void compress(uint32_t state[8], const unsigned char block[64]) {
-  uint32_t w[64];
+  uint32_t w[16];
   for (size_t i = 0; i < 16; i++) {
     w[i] = (uint32_t)block[4 * i] << 24 | (uint32_t)block[4 * i + 1] << 16 | (uint32_t)block[4 * i + 2] << 8 |
            block[4 * i + 3];
   }
-  for (size_t i = 16; i < 64; i++) {
-    uint32_t s0 = rotate(w[i - 15], 7) ^ rotate(w[i - 15], 18) ^ (w[i - 15] >> 3);
-    uint32_t s1 = rotate(w[i - 2], 17) ^ rotate(w[i - 2], 19) ^ (w[i - 2] >> 10);
-    w[i] = w[i - 16] + s0 + w[i - 7] + s1;
+  uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
+  uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
+  for (size_t i = 0; i < 64; i += 8) {
+    if (i > 0 && i % 16 == 0) {
+      extend(w);
+    }
+    ROUND(a, b, c, d, e, f, g, h, i);
+    ROUND(h, a, b, c, d, e, f, g, i + 1);
+    ROUND(g, h, a, b, c, d, e, f, i + 2);
+    ROUND(f, g, h, a, b, c, d, e, i + 3);
+    ROUND(e, f, g, h, a, b, c, d, i + 4);
+    ROUND(d, e, f, g, h, a, b, c, i + 5);
+    ROUND(c, d, e, f, g, h, a, b, i + 6);
+    ROUND(b, c, d, e, f, g, h, a, i + 7);
   }
-  uint32_t v[8];
-  memcpy(v, state, sizeof v);
-  for (size_t i = 0; i < 64; i++) {
-    uint32_t s1 = rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25);
-    uint32_t choice = (v[4] & v[5]) ^ (~v[4] & v[6]);
-    uint32_t t1 = v[7] + s1 + choice + k[i] + w[i];
-    uint32_t s0 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
-    uint32_t majority = (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
-    memmove(v + 1, v, 7 * sizeof v[0]);
-    v[4] += t1;
-    v[0] = t1 + s0 + majority;
-  }
+  const uint32_t sums[8] = {a, b, c, d, e, f, g, h};
   for (size_t i = 0; i < 8; i++) {
-    state[i] += v[i];
+    state[i] += sums[i];
   }
 }
 

@@ -81,6 +81,11 @@ void tndb_database_release(tenantdb *db) {
   if (db->fork != tndb_fork_generation() && !abandon(db)) {
     return;
   }
+  for (size_t i = 0; i < 2; i++) {
+    if (db->forms[i]) {
+      db->release_form(db->forms[i]);
+    }
+  }
   tndb_login_free(db);
   tndb_pool_free(db->pool);
   tndb_cache_clear(&db->tenants);
@@ -302,7 +307,20 @@ static tenantdb_status prepare(tenantdb *db, const tenantdb_config *config, tena
   return status ? status : tndb_pool_new(db->config, &limits, &db->pool, error);
 }
 
-static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
+/* What the catalog and the level are; on a refusal the rest stays as it is. */
+static tenantdb_status learn(tenantdb *db, tndb_conn *conn, tndb_deadline deadline, tndb_catalog_row *row,
+                             tenantdb_error **error) {
+  tenantdb_status status = tndb_catalog_read(db, conn, deadline, row, error);
+  if (!status) {
+    status = refuse_newer(db, row, error);
+  }
+  if (!status) {
+    status = tndb_harden_probe(db, conn, row, deadline, error);
+  }
+  return status ? status : tndb_isolation_settle(db, row, error);
+}
+
+static tenantdb_status connect_first(tenantdb *db, bool lenient, tenantdb_error **error) {
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
   tndb_conn *conn;
   tndb_catalog_row row;
@@ -314,16 +332,13 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
     tndb_strategy_settle(db);
   }
   if (!status) {
-    status = tndb_catalog_read(db, conn, deadline, &row, error);
-  }
-  if (!status) {
-    status = refuse_newer(db, &row, error);
-  }
-  if (!status) {
-    status = tndb_harden_probe(db, conn, &row, deadline, error);
-  }
-  if (!status) {
-    status = tndb_isolation_settle(db, &row, error);
+    status = learn(db, conn, deadline, &row, error);
+    if (status && lenient && !conn->dead && status != TENANTDB_MEMORY) {
+      tndb_error_reset(error);
+      row = (tndb_catalog_row){0};
+      db->level = TENANTDB_ISOLATION_ROUTING;
+      status = TENANTDB_OK;
+    }
   }
   if (!status) {
     tndb_catalog_remember(db, &row);
@@ -339,12 +354,8 @@ static tenantdb_status connect_first(tenantdb *db, tenantdb_error **error) {
   return status;
 }
 
-tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *registry, tenantdb **out,
-                              tenantdb_error **error) {
-  tndb_error_reset(error);
-  if (!out) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "db is NULL");
-  }
+static tenantdb_status open_database(const tenantdb_config *config, tenantdb_registry *registry, bool lenient,
+                                     tenantdb **out, tenantdb_error **error) {
   *out = NULL;
   tenantdb *db = tndb_new(tenantdb);
   if (!db || !tndb_mutex_init(&db->mutex)) {
@@ -356,7 +367,7 @@ tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *
   atomic_init(&db->references, 1);
   tenantdb_status status = prepare(db, config, registry, error);
   if (!status) {
-    status = connect_first(db, error);
+    status = connect_first(db, lenient, error);
   }
   if (status) {
     tndb_database_release(db);
@@ -364,4 +375,18 @@ tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *
   }
   *out = db;
   return TENANTDB_OK;
+}
+
+tenantdb_status tenantdb_open(const tenantdb_config *config, tenantdb_registry *registry, tenantdb **out,
+                              tenantdb_error **error) {
+  tndb_error_reset(error);
+  if (!out) {
+    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "db is NULL");
+  }
+  return open_database(config, registry, false, out, error);
+}
+
+tenantdb_status tndb_database_open_leniently(const tenantdb_config *config, tenantdb **db,
+                                             tenantdb_error **error) {
+  return open_database(config, NULL, true, db, error);
 }

@@ -49,6 +49,8 @@ struct tenantdb {
   tndb_cache tenants;
   tndb_map passwords; /* that the caller named, by role */
   tndb_map refusals;  /* of passwords, by role (catalog/refusals.h) */
+  void *forms[2];     /* what tenants should hold (tenant/registry_form.h), and how one is let go of */
+  void (*release_form)(void *form);
 };
 
 /* Every public call on a database begins with this: NULL, foreign, freed or closed handles. */
@@ -87,6 +89,13 @@ void tndb_catalog_remember(tenantdb *db, const tndb_catalog_row *row);
 /* The group role as a copy, "" when there is none. */
 void tndb_database_group_role(tenantdb *db, char name[64]);
 
+/*
+ * As tenantdb_open(), but content with a catalog that cannot be read and a level
+ * that cannot be had: for who is to find out what is wrong. Such a handle is at
+ * level routing when it could not be at its own, and never handed to a caller.
+ */
+tenantdb_status tndb_database_open_leniently(const tenantdb_config *config, tenantdb **db,
+                                             tenantdb_error **error);
 /* Settle the level from what was asked for and what the server allows; refuses below the minimum. */
 tenantdb_status tndb_isolation_settle(tenantdb *db, const tndb_catalog_row *row, tenantdb_error **error);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
 #include "catalog/definition.h"
 
-const char *const tndb_catalog_tables[] = {"catalog",        "tenants",   "operations", "audit",
-                                           "shared_objects", "hardening", "views",      "view_parts",
-                                           "view_members",   NULL};
+const char *const tndb_catalog_tables[] = {
+    "catalog", "tenants",    "operations",   "audit",       "shared_objects",   "hardening",
+    "views",   "view_parts", "view_members", "relocations", "relocation_steps", NULL};
 
 /*
  * Slugs are ASCII, so folding under collation "C" is the same on every server.
@@ -148,7 +148,41 @@ static const char *const version_2[] = {
     NULL,
 };
 
+/*
+ * A relocation by way of views is begun by one call and finished by another, days
+ * later perhaps. A step is one thing that moves, and where it is: under its old
+ * name, its new one, or done with; `owned_by` is whose sequence it is, which it
+ * cannot say of itself while it is in another schema than its table.
+ */
+static const char *const version_3[] = {
+    "CREATE TABLE relocations ("
+    " id uuid PRIMARY KEY,"
+    " from_schema text NOT NULL,"
+    " to_schema text NOT NULL,"
+    " names text NOT NULL CHECK (names IN ('old', 'new')),"
+    " state text NOT NULL CHECK (state IN ('moving', 'standing', 'done')),"
+    " begun_at timestamptz NOT NULL DEFAULT now(),"
+    " moved_at timestamptz,"
+    " finished_at timestamptz)",
+    "CREATE UNIQUE INDEX relocations_open_key ON relocations ((true)) WHERE state <> 'done'",
+    "COMMENT ON TABLE relocations IS 'libtenantdb: shared tables that moved to another schema behind views'",
+
+    "CREATE TABLE relocation_steps ("
+    " relocation_id uuid NOT NULL,"
+    " number integer NOT NULL,"
+    " kind text NOT NULL,"
+    " relkind text,"
+    " object oid NOT NULL,"
+    " name text NOT NULL,"
+    " identity text NOT NULL,"
+    " owned_by text,"
+    " state text NOT NULL CHECK (state IN ('old', 'new', 'done')),"
+    " PRIMARY KEY (relocation_id, number))",
+    "COMMENT ON TABLE relocation_steps IS 'libtenantdb: what moves in a relocation, and how far it is'",
+    NULL,
+};
+
 const char *const *tndb_catalog_steps(int version) {
   static const char *const nothing[] = {NULL};
-  return version == 1 ? version_1 : version == 2 ? version_2 : nothing;
+  return version == 1 ? version_1 : version == 2 ? version_2 : version == 3 ? version_3 : nothing;
 }

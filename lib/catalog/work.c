@@ -44,22 +44,30 @@ static void queue_beginning(tndb_work *work) {
   work->begun = true;
 }
 
-tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
-                                tenantdb_error **error) {
-  *work = (tndb_work){.db = db, .lock_key = lock_key_of(db, lock_name)};
+static tenantdb_status borrow(tndb_work *work, bool catalog, tenantdb_error **error) {
+  tenantdb *db = work->db;
   work->deadline = tndb_deadline_in(option(db, TNDB_OPERATION_TIMEOUT));
   if (!tndb_uuid_new(work->operation)) {
     return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL,
                        "the system gives no random bytes");
   }
   tenantdb_status status = tndb_pool_lease(db->pool, work->deadline, &work->conn, error);
-  if (!status && catalog) {
-    status = tndb_catalog_require(db, work->conn, work->deadline, error);
-  }
+  return status || !catalog ? status : tndb_catalog_require(db, work->conn, work->deadline, error);
+}
+
+tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
+                                tenantdb_error **error) {
+  *work = (tndb_work){.db = db, .lock_key = lock_key_of(db, lock_name)};
+  tenantdb_status status = borrow(work, catalog, error);
   if (!status) {
     queue_beginning(work);
   }
   return status;
+}
+
+tenantdb_status tndb_work_start_reading(tndb_work *work, tenantdb *db, tenantdb_error **error) {
+  *work = (tndb_work){.db = db};
+  return borrow(work, true, error);
 }
 
 void tndb_work_fail_if(tndb_work *work, bool failed) {

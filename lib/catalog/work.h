@@ -34,6 +34,11 @@ typedef struct tndb_work {
  */
 tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
                                 tenantdb_error **error);
+/*
+ * The same for who only reads, on a standby too: a connection, and no
+ * transaction yet. Who begins one says so in `begun`.
+ */
+tenantdb_status tndb_work_start_reading(tndb_work *work, tenantdb *db, tenantdb_error **error);
 /* Queue a statement. Returns its place in the exchange. */
 size_t tndb_work_send(tndb_work *work, const char *sql, int32_t count, const char *const *values);
 /*

@@ -112,6 +112,12 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How many events wait to be taken by tenantdb_events(); the oldest is dropped for the newest. 0: none."},
     {TNDB_FLEET_CONNECTIONS, "fleet.connections", TNDB_TYPE_NUMBER, "4", 1, 10000, NULL,
      "How many connections work over many tenants uses at once, when they are to be had."},
+    {TNDB_DIAGNOSE_RELEASES, "diagnose.releases", TNDB_TYPE_TEXT, "15.20, 16.16, 17.12, 18.7", 0, 0, NULL,
+     "The oldest minor release of each version of PostgreSQL that tenantdb_diagnose() does not warn of; "
+     "versions "
+     "older than all of them count as no longer maintained."},
+    {TNDB_DIAGNOSE_IDLE_IN_TRANSACTION, "diagnose.idle_in_transaction", TNDB_TYPE_DURATION, "30s", 0, DAY,
+     NULL, "After how long tenantdb_diagnose() warns of a session that is idle in a transaction."},
 };
 
 const tndb_property *tndb_property_of(tndb_option option) {

@@ -236,15 +236,17 @@ static tenantdb_status make_item(tndb_render render, const tndb_step *step, cons
   return out->sql && out->place ? TENANTDB_OK : tndb_no_memory(error);
 }
 
-tenantdb_status tndb_ddl_make(const tenantdb_registry *registry, int32_t kind, const tenantdb_base *only,
-                              const char *schema, const char *shared_schema, tndb_ddl *out,
-                              tenantdb_error **error) {
+static tenantdb_status make(const tenantdb_registry *registry, int32_t kind, const tenantdb_base *only,
+                            const char *const schemas[2], bool apart, tndb_ddl *out, tenantdb_error **error) {
   *out = (tndb_ddl){NULL, 0};
-  tndb_render render = {NULL, schema, shared_schema, NULL};
+  tndb_render render = {NULL, schemas[0], schemas[1], NULL};
   tndb_order order;
   tenantdb_status status = tndb_order_make(registry, kind, only, &order, error);
   if (status != TENANTDB_OK) {
     return status;
+  }
+  if (apart) {
+    tndb_order_part_keys(&order, registry);
   }
   out->items = tndb_alloc_array(order.count, sizeof *out->items);
   if (!out->items) {
@@ -259,6 +261,13 @@ tenantdb_status tndb_ddl_make(const tenantdb_registry *registry, int32_t kind, c
     tndb_ddl_free(out);
   }
   return status;
+}
+
+tenantdb_status tndb_ddl_make(const tenantdb_registry *registry, int32_t kind, const tenantdb_base *only,
+                              const char *schema, const char *shared_schema, tndb_ddl *out,
+                              tenantdb_error **error) {
+  const char *const schemas[2] = {schema, shared_schema};
+  return make(registry, kind, only, schemas, false, out, error);
 }
 
 void tndb_ddl_free(tndb_ddl *ddl) {
@@ -304,6 +313,18 @@ tenantdb_status tndb_registry_statements(const tenantdb_registry *registry, int3
   }
   return status == TENANTDB_OK ? tndb_ddl_make(registry, kind, NULL, schema, shared_schema, out, error)
                                : status;
+}
+
+tenantdb_status tndb_registry_statements_apart(const tenantdb_registry *registry, int32_t kind,
+                                               const char *schema, const char *shared_schema, tndb_ddl *out,
+                                               tenantdb_error **error) {
+  const char *const schemas[2] = {schema, shared_schema};
+  *out = (tndb_ddl){NULL, 0};
+  tenantdb_status status = check_arguments(registry, kind, schema, shared_schema, error);
+  if (status == TENANTDB_OK && registry->mistake) {
+    status = tndb_error_pass(error, tndb_error_copy(registry->mistake));
+  }
+  return status == TENANTDB_OK ? make(registry, kind, NULL, schemas, true, out, error) : status;
 }
 
 /* ----------------------------------------------------------------- scripts */

@@ -317,3 +317,16 @@ tenantdb_status tndb_order_make(const tenantdb_registry *registry, int32_t kind,
   tndb_free(w.items);
   return status;
 }
+
+void tndb_order_part_keys(tndb_order *order, const tenantdb_registry *registry) {
+  for (size_t n = 0; n < registry->n_tables; n++) {
+    const tndb_order_node *node = &order->nodes[n];
+    for (size_t i = 0; node->table && i < node->table->n_foreign_keys; i++) {
+      tndb_order_link *link = &order->links[node->first + i];
+      if (!link->deferred) {
+        link->deferred = true;
+        order->steps[order->count++] = (tndb_step){NULL, node->table, &node->table->foreign_keys[i]};
+      }
+    }
+  }
+}

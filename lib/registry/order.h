@@ -30,6 +30,8 @@ typedef struct tndb_order {
 /* `only` limits it to one base, as if all others were there already; NULL for all of the kind. */
 tenantdb_status tndb_order_make(const tenantdb_registry *registry, int32_t kind, const tenantdb_base *only,
                                 tndb_order *order, tenantdb_error **error);
+/* Make every foreign key a step of its own, at the end: for tables that are filled before they are tied together. */
+void tndb_order_part_keys(tndb_order *order, const tenantdb_registry *registry);
 /* Whether the table's i-th foreign key is a step of its own. */
 bool tndb_order_is_deferred(const tndb_order *order, const tenantdb_table *table, size_t i);
 void tndb_order_free(tndb_order *order);

@@ -31,6 +31,19 @@ typedef struct tndb_ddl {
  */
 tenantdb_status tndb_registry_statements(const tenantdb_registry *registry, int32_t kind, const char *schema,
                                          const char *shared_schema, tndb_ddl *out, tenantdb_error **error);
+/* The same with every foreign key a statement of its own, behind the rest. */
+tenantdb_status tndb_registry_statements_apart(const tenantdb_registry *registry, int32_t kind,
+                                               const char *schema, const char *shared_schema, tndb_ddl *out,
+                                               tenantdb_error **error);
+/*
+ * For tables that are filled while they are made: `before` is what there must be
+ * when rows come, `after` what is better, or only right, when they are there:
+ * indexes, foreign keys, triggers, row security. A shared table that a foreign
+ * key goes to is locked against writers from then on, so that comes last.
+ */
+tenantdb_status tndb_registry_phases(const tenantdb_registry *registry, int32_t kind, const char *schema,
+                                     const char *shared_schema, tndb_ddl *before, tndb_ddl *after,
+                                     tenantdb_error **error);
 void tndb_ddl_free(tndb_ddl *ddl);
 
 /* A table, view or explicit sequence that must be there afterwards. */

@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Bringing tenants into being: create, register, activate. */
+#include "tenant/creation.h"
+
 #include <string.h>
 
 #include "base/buffer.h"
-#include "catalog/tenants.h"
-#include "catalog/work.h"
-#include "tenant/naming.h"
-#include "tenant/provision.h"
-#include "tenant/spec.h"
+#include "tenant/access.h"
 #include "tenant/view.h"
 
-typedef struct creation {
-  tenantdb *db;
-  const char *slug;
-  const char *action;
-  bool active;       /* provision at once */
-  tndb_login *login; /* at level login, when it is provisioned */
-  tndb_spec spec;
-  tndb_names_of_tenant names;
-  char hash[TNDB_SHA256_HEX]; /* of the registry */
-} creation;
+static bool is_provisioned(const tndb_creation *creation) {
+  return creation->state != TENANTDB_TENANT_PENDING;
+}
 
 /* ---------------------------------------------------------------- the rows */
 
-static size_t queue_tenant(tndb_work *work, const creation *new_tenant, tenantdb_error **error) {
+void tndb_creation_lock(const tndb_creation *creation, char lock[TNDB_CREATION_LOCK_SIZE]) {
+  memcpy(lock, "slug:", 5);
+  tndb_naming_fold(creation->slug, lock + 5);
+}
+
+void tndb_creation_queue_row(tndb_creation *creation, tndb_work *work) {
+  bool there = is_provisioned(creation);
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_buffer_format(
       &sql,
@@ -32,82 +29,76 @@ static size_t queue_tenant(tndb_work *work, const creation *new_tenant, tenantdb
       " properties, credential) VALUES ($1, $2, $3, $4, $5, $6, $7, %lld, coalesce($8::jsonb, '{}'), $9)"
       " RETURNING *)"
       " SELECT " TNDB_TENANT_COLUMNS " FROM t",
-      work->db->catalog, (long long)(new_tenant->active ? work->db->registry->version : 0));
-  if (sql.failed) {
-    (void)tndb_no_memory(error);
-    return TNDB_NONE;
-  }
+      work->db->catalog, (long long)(there ? work->db->registry->version : 0));
   const char *values[] = {
-      new_tenant->spec.id,
-      new_tenant->slug,
-      new_tenant->spec.name,
-      new_tenant->names.schema,
-      new_tenant->names.role[0] ? new_tenant->names.role : NULL,
-      new_tenant->active ? "active" : "pending",
-      new_tenant->active ? new_tenant->hash : NULL,
-      new_tenant->spec.properties,
-      new_tenant->login && new_tenant->login->credential[0] ? new_tenant->login->credential : NULL};
-  return tndb_work_send(work, tndb_buffer_text(&sql), 9, values);
+      creation->spec.id,
+      creation->slug,
+      creation->spec.name,
+      creation->names.schema,
+      creation->names.role[0] ? creation->names.role : NULL,
+      tndb_tenant_state_name(creation->state),
+      there ? creation->hash : NULL,
+      creation->spec.properties,
+      creation->login && creation->login->credential[0] ? creation->login->credential : NULL};
+  tndb_work_fail_if(work, sql.failed);
+  creation->insert = sql.failed ? TNDB_NONE : tndb_work_send(work, tndb_buffer_text(&sql), 9, values);
 }
 
-static void queue_record(tndb_work *work, const creation *new_tenant) {
-  tndb_record record = {new_tenant->spec.id,
-                        new_tenant->action,
+void tndb_creation_queue_record(tndb_creation *creation, tndb_work *work) {
+  tndb_record record = {creation->spec.id,
+                        creation->action,
                         NULL,
-                        new_tenant->active ? "active" : "pending",
-                        new_tenant->spec.key,
-                        new_tenant->spec.key ? new_tenant->spec.hash : NULL,
-                        NULL};
+                        tndb_tenant_state_name(creation->state),
+                        creation->spec.key,
+                        creation->spec.key ? creation->spec.hash : NULL,
+                        creation->detail};
   tndb_work_record(work, &record);
+  creation->views = is_provisioned(creation) ? tndb_views_mark(work, creation->spec.id) : TNDB_NONE;
 }
 
 /* ---------------------------------------------------------------- what went wrong */
 
-static tenantdb_status explain_insert(const creation *new_tenant, tenantdb_error **error) {
+tenantdb_status tndb_creation_explain(const tndb_creation *creation, tenantdb_error **error) {
   const char *constraint = tenantdb_error_constraint(*error);
   const char *code = tenantdb_error_sqlstate(*error);
   if (strcmp(constraint, "tenants_slug_key") == 0) {
     return tndb_origin(error, TENANTDB_ALREADY_EXISTS, TENANTDB_REASON_SLUG_TAKEN,
                        "there is a tenant \"%s\" already (slugs are compared without regard to case)",
-                       new_tenant->slug);
+                       creation->slug);
   }
   if (strcmp(constraint, "tenants_schema_key") == 0 || strcmp(constraint, "tenants_role_key") == 0) {
     bool role = strcmp(constraint, "tenants_role_key") == 0;
     return tndb_origin(
         error, TENANTDB_ALREADY_EXISTS, role ? TENANTDB_REASON_ROLE_TAKEN : TENANTDB_REASON_SCHEMA_TAKEN,
         "another tenant has the %s \"%s\"; choose another slug, or a template with {hash} or {id}",
-        role ? "role" : "schema", role ? new_tenant->names.role : new_tenant->names.schema);
+        role ? "role" : "schema", role ? creation->names.role : creation->names.schema);
   }
   if (strcmp(constraint, "tenants_pkey") == 0) {
     return tndb_origin(error, TENANTDB_ALREADY_EXISTS, TENANTDB_REASON_ID_TAKEN,
-                       "there is a tenant with id %s already", new_tenant->spec.id);
+                       "there is a tenant with id %s already", creation->spec.id);
   }
   if (strcmp(code, "22P02") == 0 || strcmp(constraint, "tenants_properties_object") == 0) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_PROPERTIES,
-                       "the properties of tenant %s are not a JSON object", new_tenant->slug);
+                       "the properties of tenant %s are not a JSON object", creation->slug);
   }
   return tenantdb_error_status(*error);
 }
 
-static bool same_key_used(const tenantdb_error *error, const creation *new_tenant) {
-  return new_tenant->spec.key && tenantdb_error_status(error) != TENANTDB_UNKNOWN &&
+static bool same_key_used(const tenantdb_error *error, const tndb_creation *creation) {
+  return creation->spec.key && tenantdb_error_status(error) != TENANTDB_UNKNOWN &&
          (tenantdb_error_status(error) == TENANTDB_ALREADY_EXISTS ||
           strcmp(tenantdb_error_constraint(error), "operations_idempotency_key") == 0);
 }
 
-/*
- * The key may have been used before. OK: by the same request, whose tenant is
- * handed out. Leaves the error as it is when the key was never used.
- */
-static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant **tenant,
+static tenantdb_status look_for_key(const tndb_creation *creation, tenantdb_tenant **tenant,
                                     tenantdb_error **error) {
-  tenantdb *db = new_tenant->db;
+  tenantdb *db = creation->db;
   tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_conn *conn;
   PGresult *rows = NULL;
   tenantdb_error *own = NULL;
-  const char *key = new_tenant->spec.key;
+  const char *key = creation->spec.key;
   tndb_values values = {1, &key, NULL, NULL, NULL};
   tndb_buffer_format(&sql, "SELECT tenant_id, request_hash FROM %soperations WHERE idempotency_key = $1",
                      db->catalog);
@@ -119,7 +110,7 @@ static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant 
     status = tndb_exchange_single(conn, tndb_buffer_text(&sql), &values, deadline, &rows, &own);
   }
   bool used = !status && PQntuples(rows) == 1;
-  if (used && strcmp(PQgetvalue(rows, 0, 1), new_tenant->spec.hash) == 0) {
+  if (used && strcmp(PQgetvalue(rows, 0, 1), creation->spec.hash) == 0) {
     status = tndb_tenant_read(db, conn, PQgetvalue(rows, 0, 0), false, deadline, tenant, &own);
   } else if (used) {
     status = tndb_origin(&own, TENANTDB_CONFLICT, TENANTDB_REASON_IDEMPOTENCY_MISMATCH,
@@ -138,85 +129,136 @@ static tenantdb_status answer_again(const creation *new_tenant, tenantdb_tenant 
   return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 
-/* ---------------------------------------------------------------- create and register */
-
-static tenantdb_status queue_all(tndb_work *work, const creation *new_tenant, tndb_provision *provision,
-                                 size_t *insert, size_t *views, tenantdb_error **error) {
-  *insert = queue_tenant(work, new_tenant, error);
-  if (*insert == TNDB_NONE && error && *error) {
-    return TENANTDB_MEMORY;
-  }
-  queue_record(work, new_tenant);
-  *views = new_tenant->active ? tndb_views_mark(work, new_tenant->spec.id) : TNDB_NONE;
-  return new_tenant->active
-             ? tndb_provision_queue(provision, work, new_tenant->spec.id, new_tenant->names.schema,
-                                    new_tenant->names.role, new_tenant->login, error)
-             : TENANTDB_OK;
+tenantdb_status tndb_creation_answer_again(const tndb_creation *creation, tenantdb_tenant **tenant,
+                                           tenantdb_error **error) {
+  return same_key_used(*error, creation) ? look_for_key(creation, tenant, error)
+                                         : tenantdb_error_status(*error);
 }
 
-static tenantdb_status run_creation(const creation *new_tenant, tenantdb_tenant **tenant,
+void tndb_creation_tell(const tndb_creation *creation, PGresult *marked) {
+  tndb_config_write_event(creation->db->config,
+                          &(tndb_event){.kind = is_provisioned(creation) ? TNDB_EVENT_TENANT_CREATED
+                                                                         : TNDB_EVENT_TENANT_REGISTERED,
+                                        .tenant = creation->slug,
+                                        .message = creation->names.schema});
+  if (is_provisioned(creation)) {
+    tndb_views_follow(creation->db, marked, creation->spec.id);
+  }
+}
+
+tenantdb_status tndb_creation_result(const tndb_creation *creation, PGresult *row, tenantdb_tenant **tenant,
+                                     tenantdb_error **error) {
+  return row ? tndb_tenant_from_row(creation->db, row, 0, tenant, error)
+             : tenantdb_tenant_get(creation->db, creation->spec.id, tenant, error);
+}
+
+tenantdb_status tndb_creation_prepare(tndb_creation *creation, const char *request,
+                                      const tenantdb_tenant_spec *spec, tenantdb_error **error) {
+  const char *slug = creation->slug;
+  tenantdb_status status = tenantdb_slug_check(slug, slug ? strlen(slug) : 0, error);
+  if (!status) {
+    status = tndb_spec_read(spec, request, slug, &creation->spec, error);
+  }
+  if (!status) {
+    status = tndb_naming_make(creation->db, slug, creation->spec.id, &creation->names, error);
+  }
+  if (!status) {
+    status = tndb_registry_hash(creation->db->registry, TENANTDB_BASE_TENANT, creation->hash, error);
+  }
+  return status;
+}
+
+/* ---------------------------------------------------------------- create and register */
+
+static tenantdb_status queue_all(tndb_creation *creation, tndb_work *work, tndb_provision *provision,
+                                 tenantdb_error **error) {
+  tndb_creation_queue_row(creation, work);
+  tndb_creation_queue_record(creation, work);
+  if (!is_provisioned(creation)) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tndb_provision_queue(provision, work, creation->spec.id, creation->names.schema,
+                                                creation->names.role, creation->login, error);
+  if (!status && creation->state != TENANTDB_TENANT_ACTIVE && creation->names.role[0]) {
+    tndb_access_shut(work, creation->names.schema, creation->names.role);
+  }
+  return status;
+}
+
+static tenantdb_status run_creation(tndb_creation *creation, tenantdb_tenant **tenant,
                                     tenantdb_error **error) {
-  char lock[TNDB_NAME_SIZE + 8] = "slug:";
+  char lock[TNDB_CREATION_LOCK_SIZE];
   tndb_work work;
   tndb_provision provision = {0};
-  size_t insert = TNDB_NONE, views = TNDB_NONE;
   PGresult *row = NULL, *marked = NULL;
   bool committed = false;
-  tndb_naming_fold(new_tenant->slug, lock + 5);
-  tenantdb_status status = tndb_work_start(&work, new_tenant->db, lock, true, error);
+  tndb_creation_lock(creation, lock);
+  tenantdb_status status = tndb_work_start(&work, creation->db, lock, true, error);
   if (!status) {
-    status = queue_all(&work, new_tenant, &provision, &insert, &views, error);
+    status = queue_all(creation, &work, &provision, error);
   }
   if (!status) {
     status = tndb_work_commit(&work, error);
     committed = !status;
     bool answered = work.conn != NULL; /* not so when the outcome was found out on another connection */
     size_t failed = answered ? tndb_exchange_failed(work.conn) : TNDB_NONE;
-    if (status && *error && failed != TNDB_NONE && failed == insert) {
-      status = explain_insert(new_tenant, error);
+    if (status && *error && failed != TNDB_NONE && failed == creation->insert) {
+      status = tndb_creation_explain(creation, error);
     } else if (status && answered && tndb_provision_explain(&provision, &work, error)) {
       status = tenantdb_error_status(*error);
     }
-    row = answered ? tndb_exchange_take(work.conn, insert) : NULL;
-    marked = committed ? tndb_views_marked(&work, views) : NULL;
+    row = answered ? tndb_exchange_take(work.conn, creation->insert) : NULL;
+    marked = committed ? tndb_views_marked(&work, creation->views) : NULL;
   }
   tndb_provision_free(&provision);
   tndb_work_end(&work);
   if (committed) {
-    tndb_config_write_event(
-        new_tenant->db->config,
-        &(tndb_event){.kind = new_tenant->active ? TNDB_EVENT_TENANT_CREATED : TNDB_EVENT_TENANT_REGISTERED,
-                      .tenant = new_tenant->slug,
-                      .message = new_tenant->names.schema});
-    if (new_tenant->active) {
-      tndb_views_follow(new_tenant->db, marked, new_tenant->spec.id);
-    }
+    tndb_creation_tell(creation, marked);
   }
-  if (!status && row) {
-    status = tndb_tenant_from_row(new_tenant->db, row, 0, tenant, error);
-  } else if (!status) {
-    status = tenantdb_tenant_get(new_tenant->db, new_tenant->spec.id, tenant, error);
+  if (!status) {
+    status = tndb_creation_result(creation, row, tenant, error);
   }
   PQclear(row);
   return status;
 }
 
 /* The password is kept before the transaction begins, and forgotten when nothing came of it. */
-static tenantdb_status create_with_login(creation *new_tenant, tenantdb_tenant **tenant,
+static tenantdb_status create_with_login(tndb_creation *creation, tenantdb_tenant **tenant,
                                          tenantdb_error **error) {
   tndb_login login;
-  if (!new_tenant->active || new_tenant->db->level < TENANTDB_ISOLATION_LOGIN) {
-    return run_creation(new_tenant, tenant, error);
+  if (!is_provisioned(creation) || creation->db->level < TENANTDB_ISOLATION_LOGIN) {
+    return run_creation(creation, tenant, error);
   }
   tenantdb_status status =
-      tndb_login_make(&login, new_tenant->db, new_tenant->spec.id, new_tenant->names.role, NULL, error);
+      tndb_login_make(&login, creation->db, creation->spec.id, creation->names.role, NULL, error);
   if (!status) {
-    new_tenant->login = &login;
-    status = run_creation(new_tenant, tenant, error);
+    creation->login = &login;
+    status = run_creation(creation, tenant, error);
     tndb_login_settle(&login, status, NULL);
-    new_tenant->login = NULL;
+    creation->login = NULL;
   }
   return status;
+}
+
+tenantdb_status tndb_creation_run(tndb_creation *creation, tenantdb_tenant **tenant, tenantdb_error **error) {
+  tenantdb_status status = create_with_login(creation, tenant, error);
+  return status ? tndb_creation_answer_again(creation, tenant, error) : TENANTDB_OK;
+}
+
+tenantdb_status tndb_creation_end(const tndb_creation *creation, tenantdb_status status,
+                                  tenantdb_tenant *tenant, tenantdb_tenant **out, tenantdb_error *own,
+                                  tenantdb_error **error) {
+  if (status) {
+    tndb_error_set_tenant(&own, creation->slug);
+    return tndb_error_pass(error, own);
+  }
+  tndb_tenants_forget(creation->db);
+  if (out) {
+    *out = tenant;
+  } else {
+    tenantdb_tenant_free(tenant);
+  }
+  return TENANTDB_OK;
 }
 
 static tenantdb_status create(tenantdb *db, const char *slug, const tenantdb_tenant_spec *spec, bool active,
@@ -225,39 +267,20 @@ static tenantdb_status create(tenantdb *db, const char *slug, const tenantdb_ten
   if (out) {
     *out = NULL;
   }
-  creation new_tenant = {.db = db, .slug = slug, .action = active ? "create" : "register", .active = active};
+  tndb_creation creation = {.db = db,
+                            .slug = slug,
+                            .action = active ? "create" : "register",
+                            .state = active ? TENANTDB_TENANT_ACTIVE : TENANTDB_TENANT_PENDING};
   tenantdb_tenant *tenant = NULL;
   tenantdb_error *own = NULL;
   tenantdb_status status = tndb_database_check(db, &own);
   if (!status) {
-    status = tenantdb_slug_check(slug, slug ? strlen(slug) : 0, &own);
+    status = tndb_creation_prepare(&creation, creation.action, spec, &own);
   }
   if (!status) {
-    status = tndb_spec_read(spec, new_tenant.action, slug, &new_tenant.spec, &own);
+    status = tndb_creation_run(&creation, &tenant, &own);
   }
-  if (!status) {
-    status = tndb_naming_make(db, slug, new_tenant.spec.id, &new_tenant.names, &own);
-  }
-  if (!status) {
-    status = tndb_registry_hash(db->registry, TENANTDB_BASE_TENANT, new_tenant.hash, &own);
-  }
-  if (!status) {
-    status = create_with_login(&new_tenant, &tenant, &own);
-    if (status && same_key_used(own, &new_tenant)) {
-      status = answer_again(&new_tenant, &tenant, &own);
-    }
-  }
-  if (status) {
-    tndb_error_set_tenant(&own, slug);
-    return tndb_error_pass(error, own);
-  }
-  tndb_tenants_forget(db);
-  if (out) {
-    *out = tenant;
-  } else {
-    tenantdb_tenant_free(tenant);
-  }
-  return TENANTDB_OK;
+  return tndb_creation_end(&creation, status, tenant, out, own, error);
 }
 
 tenantdb_status tenantdb_tenant_create(tenantdb *db, const char *slug, const tenantdb_tenant_spec *spec,

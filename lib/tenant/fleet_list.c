@@ -10,7 +10,7 @@
 #include "sql/identifier.h"
 #include "tenant/fleet_selector.h"
 
-enum { ID, SLUG };
+enum { ID, SLUG, SCHEMA = 3, ROLE, STATE };
 
 /* Of TNDB_TENANT_COLUMNS what a session needs: 10,000 tenants are held while the query runs. */
 #define COLUMNS                                                                               \
@@ -24,6 +24,18 @@ const char *tndb_fleet_list_slug(const tndb_fleet_list *list, size_t tenant) {
 
 const char *tndb_fleet_list_id(const tndb_fleet_list *list, size_t tenant) {
   return PQgetvalue(list->rows, list->at[tenant], ID);
+}
+
+const char *tndb_fleet_list_schema(const tndb_fleet_list *list, size_t tenant) {
+  return PQgetvalue(list->rows, list->at[tenant], SCHEMA);
+}
+
+const char *tndb_fleet_list_role(const tndb_fleet_list *list, size_t tenant) {
+  return PQgetvalue(list->rows, list->at[tenant], ROLE);
+}
+
+const char *tndb_fleet_list_state(const tndb_fleet_list *list, size_t tenant) {
+  return PQgetvalue(list->rows, list->at[tenant], STATE);
 }
 
 tenantdb_status tndb_fleet_list_tenant(const tndb_fleet_list *list, const tenantdb *db, size_t tenant,
@@ -78,7 +90,7 @@ static bool index_rows(const tndb_fleet_list *list, tndb_map *by_id, tndb_map *b
   bool kept = true;
   for (int row = 0; kept && row < PQntuples(list->rows); row++) {
     char *slug = folded(PQgetvalue(list->rows, row, SLUG));
-    bool living = strcmp(PQgetvalue(list->rows, row, 5), "deleted") != 0;
+    bool living = strcmp(PQgetvalue(list->rows, row, STATE), "deleted") != 0;
     kept = slug && tndb_map_put(by_id, PQgetvalue(list->rows, row, ID), row_number(row)) &&
            (!living || tndb_map_put(by_slug, slug, row_number(row)));
     tndb_free(slug);

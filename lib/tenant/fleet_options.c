@@ -259,6 +259,10 @@ void tenantdb_fleet_options_set(tenantdb_fleet_options *options, const char *key
 
 /* ---------------------------------------------------------------- reading */
 
+const tenantdb_error *tndb_fleet_options_mistake(const tenantdb_fleet_options *options) {
+  return options->mistake;
+}
+
 tenantdb_status tndb_fleet_settings_read(const tenantdb *db, const tenantdb_fleet_options *options,
                                          tndb_fleet_settings *settings, tenantdb_error **error) {
   if (options && options->mistake) {

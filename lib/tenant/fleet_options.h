@@ -27,4 +27,7 @@ typedef struct tndb_fleet_settings {
 tenantdb_status tndb_fleet_settings_read(const tenantdb *db, const tenantdb_fleet_options *options,
                                          tndb_fleet_settings *settings, tenantdb_error **error);
 
+/* The first mistake that was made, or NULL. */
+const tenantdb_error *tndb_fleet_options_mistake(const tenantdb_fleet_options *options);
+
 #endif

@@ -41,6 +41,18 @@ tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb
                : TENANTDB_OK;
 }
 
+tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option, const char *name,
+                                         tenantdb_error **error) {
+  char folded[TNDB_NAME_SIZE];
+  tndb_naming_fold(name, folded);
+  const char *taken = taken_schema(db, folded);
+  bool reserved = strncmp(folded, "pg_", 3) == 0 || strcmp(folded, "information_schema") == 0;
+  return reserved || taken ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
+                                         "relocate option %s: \"%s\" is %s", option, name,
+                                         taken ? taken : "reserved by PostgreSQL")
+                           : TENANTDB_OK;
+}
+
 /* ---------------------------------------------------------------- templates */
 
 static void append_slug(tndb_buffer *name, const char *slug) {

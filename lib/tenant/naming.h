@@ -18,6 +18,9 @@ tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb
 /* Check the slug and make the names. */
 tenantdb_status tndb_naming_make(const tenantdb *db, const char *slug, const char *id,
                                  tndb_names_of_tenant *names, tenantdb_error **error);
+/* Whether a tenant's schema may be called so, by an option: not as one of the library's or PostgreSQL's. */
+tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option, const char *name,
+                                         tenantdb_error **error);
 /* The slug folded to lower case, for locks and comparisons. */
 void tndb_naming_fold(const char *slug, char folded[TNDB_NAME_SIZE]);
 

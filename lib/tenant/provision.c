@@ -78,24 +78,19 @@ static tenantdb_status queue_verification(tndb_provision *provision, tndb_work *
   return TENANTDB_OK;
 }
 
-tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
-                                     const char *schema, const char *role, const tndb_login *login,
-                                     tenantdb_error **error) {
-  *provision = (tndb_provision){schema, role, {NULL, 0}, TNDB_NONE, TNDB_NONE, TNDB_NONE, TNDB_NONE};
-  tenantdb_status status =
-      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
-                               tndb_database_shared_schema(work->db), &provision->ddl, error);
-  if (!status && *role) {
+/* Role, schema and the statements that make its tables. */
+static tenantdb_status queue_tables(tndb_provision *provision, tndb_work *work, const char *id,
+                                    const tndb_login *login, tenantdb_error **error) {
+  const char *role = provision->role;
+  if (*role) {
     provision->create_role = tndb_access_create_role(work, role, login);
   }
-  if (!status) {
-    status = queue_schema(provision, work, id, error);
-  }
+  tenantdb_status status = queue_schema(provision, work, id, error);
   if (status) {
     return status;
   }
   if (*role) {
-    tndb_access_prepare(work, schema, role);
+    tndb_access_prepare(work, provision->schema, role);
     if (login) {
       tndb_login_keep_path(work, role);
     }
@@ -104,14 +99,51 @@ tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work,
     size_t place = tndb_work_send(work, provision->ddl.items[i].sql, 0, NULL);
     provision->first_ddl = i == 0 ? place : provision->first_ddl;
   }
-  if (*role) {
-    tndb_access_finish(work, schema, role);
+  return TENANTDB_OK;
+}
+
+static void begin(tndb_provision *provision, const char *schema, const char *role) {
+  *provision = (tndb_provision){.schema = schema,
+                                .role = role,
+                                .create_role = TNDB_NONE,
+                                .create_schema = TNDB_NONE,
+                                .first_ddl = TNDB_NONE,
+                                .verify = TNDB_NONE};
+}
+
+tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, tenantdb_error **error) {
+  if (*provision->role) {
+    tndb_access_finish(work, provision->schema, provision->role);
   }
   return queue_verification(provision, work, error);
 }
 
+tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
+                                     const char *schema, const char *role, const tndb_login *login,
+                                     tenantdb_error **error) {
+  begin(provision, schema, role);
+  tenantdb_status status =
+      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
+                               tndb_database_shared_schema(work->db), &provision->ddl, error);
+  if (!status) {
+    status = queue_tables(provision, work, id, login, error);
+  }
+  return status ? status : tndb_provision_end(provision, work, error);
+}
+
+tenantdb_status tndb_provision_tables(tndb_provision *provision, tndb_work *work, const char *id,
+                                      const char *schema, const char *role, const tndb_login *login,
+                                      tenantdb_error **error) {
+  begin(provision, schema, role);
+  tenantdb_status status =
+      tndb_registry_phases(work->db->registry, TENANTDB_BASE_TENANT, schema,
+                           tndb_database_shared_schema(work->db), &provision->ddl, &provision->after, error);
+  return status ? status : queue_tables(provision, work, id, login, error);
+}
+
 void tndb_provision_free(tndb_provision *provision) {
   tndb_ddl_free(&provision->ddl);
+  tndb_ddl_free(&provision->after);
 }
 
 /* ---------------------------------------------------------------- what went wrong */
@@ -128,10 +160,9 @@ static bool has_code(tenantdb_error **error, const char *code) {
   return strcmp(tenantdb_error_sqlstate(*error), code) == 0;
 }
 
-static void explain_ddl(const tndb_provision *provision, const tndb_work *work, size_t which,
-                        tenantdb_error **error) {
+static void explain_ddl(const tndb_ddl_item *item, const tndb_work *work, tenantdb_error **error) {
   bool no_extensions = !*tndb_config_text(work->db->config, TNDB_EXTENSIONS_SCHEMA);
-  tndb_error_prefix(error, "%s", provision->ddl.items[which].place);
+  tndb_error_prefix(error, "%s", item->place);
   if ((has_code(error, "42704") || has_code(error, "42883")) && no_extensions &&
       !tenantdb_error_hint(*error)[0]) {
     tndb_error_set_hint(
@@ -139,6 +170,18 @@ static void explain_ddl(const tndb_provision *provision, const tndb_work *work, 
         "Types and functions of extensions are found when option extensions.schema names the schema "
         "that holds them.");
   }
+}
+
+tenantdb_status tndb_provision_after(const tndb_provision *provision, tndb_work *work, size_t which,
+                                     tenantdb_error **error) {
+  const tndb_ddl_item *item = &provision->after.items[which];
+  tenantdb_error *own = NULL;
+  (void)tndb_work_send(work, item->sql, 0, NULL);
+  tenantdb_status status = tndb_work_sync(work, &own);
+  if (status) {
+    explain_ddl(item, work, &own);
+  }
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 
 bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *work, tenantdb_error **error) {
@@ -168,7 +211,7 @@ bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *wo
   }
   if (provision->first_ddl != TNDB_NONE && failed >= provision->first_ddl &&
       failed - provision->first_ddl < provision->ddl.count) {
-    explain_ddl(provision, work, failed - provision->first_ddl, error);
+    explain_ddl(&provision->ddl.items[failed - provision->first_ddl], work, error);
     return true;
   }
   if (failed == provision->verify && tndb_failure_is_check(tndb_exchange_result(work->conn, failed), found)) {

@@ -15,6 +15,8 @@ typedef struct tndb_provision {
   const char *schema;
   const char *role; /* "" at level routing */
   tndb_ddl ddl;
+  tndb_ddl
+      after; /* what is queued when the rows are there; nothing, unless begun by tndb_provision_tables() */
   size_t create_role; /* places in the exchange */
   size_t create_schema;
   size_t first_ddl;
@@ -25,6 +27,18 @@ typedef struct tndb_provision {
 tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
                                      const char *schema, const char *role, const tndb_login *login,
                                      tenantdb_error **error);
+/*
+ * The same in steps, for a tenant who is born with rows: first the role, the
+ * schema and its empty tables (registry/registry.h, tndb_registry_phases), then the statements of
+ * `after` one by one, at last the rights and the question whether all is there.
+ */
+tenantdb_status tndb_provision_tables(tndb_provision *provision, tndb_work *work, const char *id,
+                                      const char *schema, const char *role, const tndb_login *login,
+                                      tenantdb_error **error);
+/* Run one of `after`; its failure has its place. */
+tenantdb_status tndb_provision_after(const tndb_provision *provision, tndb_work *work, size_t which,
+                                     tenantdb_error **error);
+tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, tenantdb_error **error);
 /*
  * When the statement that failed is one of these: give the error its place and
  * its meaning. True when it was.

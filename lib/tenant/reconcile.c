@@ -6,6 +6,8 @@
  * interrupted is a purge. Besides, tenants get the role they lack, views over
  * tenants who they lack, and what cannot be mended is reported.
  */
+#include "tenant/reconcile.h"
+
 #include <string.h>
 
 #include "base/buffer.h"
@@ -16,6 +18,7 @@
 #include "tenant/naming.h"
 #include "tenant/password.h"
 #include "tenant/purge.h"
+#include "tenant/relocate.h"
 #include "tenant/transition.h"
 #include "tenant/view.h"
 
@@ -90,7 +93,7 @@ static tenantdb_status note(tndb_table *table, const char *slug, const char *ope
 
 /* ---------------------------------------------------------------- a role for who has none */
 
-static tenantdb_status give_role(tenantdb *db, const char *id, tenantdb_error **error) {
+tenantdb_status tndb_reconcile_give_role(tenantdb *db, const char *id, tenantdb_error **error) {
   tndb_work work;
   tndb_names_of_tenant names;
   tenantdb_tenant *tenant = NULL;
@@ -143,7 +146,7 @@ static tenantdb_status give_roles(tenantdb *db, tndb_table *table, tenantdb_erro
   tenantdb_status status = find(db, roleless_sql, NULL, &rows, error);
   for (int i = 0; !status && i < PQntuples(rows); i++) {
     tenantdb_error *own = NULL;
-    tenantdb_status done = give_role(db, PQgetvalue(rows, i, 0), &own);
+    tenantdb_status done = tndb_reconcile_give_role(db, PQgetvalue(rows, i, 0), &own);
     status = note(table, PQgetvalue(rows, i, 1), NULL, "give role", done, own, error);
   }
   PQclear(rows);
@@ -185,6 +188,17 @@ static tenantdb_status settle_views(tenantdb *db, tndb_table *table, tenantdb_er
   return status;
 }
 
+/* What only the application can go on with, who knows when its old version is gone. */
+static tenantdb_status report_relocations(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = find(db, tndb_relocate_unfinished_sql, NULL, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    add(table, NULL, "relocate", "report", PQgetvalue(rows, i, 0));
+  }
+  PQclear(rows);
+  return status;
+}
+
 static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
   tenantdb_status status = find(db, schemaless_sql, NULL, &rows, error);
@@ -216,6 +230,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   }
   if (!status) {
     status = settle_views(db, table, error);
+  }
+  if (!status) {
+    status = report_relocations(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

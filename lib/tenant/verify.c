@@ -2,9 +2,8 @@
 /*
  * Verification: what a tenant has against what it should have.
  *
- * The registry's form comes from PostgreSQL itself: everything is created in a
- * scratch schema and read back, in the transaction that is rolled back at the
- * end. So what is compared was written by one hand.
+ * The registry's form comes from PostgreSQL itself (tenant/registry_form.h), so
+ * that what is compared was written by one hand.
  */
 #include <string.h>
 
@@ -14,9 +13,10 @@
 #include "catalog/tenants.h"
 #include "catalog/text_array.h"
 #include "registry/registry.h"
-#include "sql/identifier.h"
-#include "tenant/canonical.h"
+#include "schema/marker.h"
+#include "tenant/registry_form.h"
 #include "tenant/transition.h"
+#include "tenant/verify.h"
 
 enum { LEVEL, FINDING, OBJECT, EXPECTED, FOUND, REMEDY, N_COLUMNS };
 
@@ -26,73 +26,83 @@ static void add(tndb_table *table, const char *level, const char *finding, const
   tndb_table_row(table, cells);
 }
 
-/* ---------------------------------------------------------------- the registry's form */
+/* ---------------------------------------------------------------- the two forms */
 
-static tenantdb_status read_registry(tndb_work *work, PGresult **rows, tenantdb_error **error) {
-  static const char scratch_prefix[] = "tenantdb_scratch_";
-  const char *shared = tndb_database_shared_schema(work->db);
-  tndb_ddl ddl = {NULL, 0};
-  char name[64];
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  memcpy(name, scratch_prefix, sizeof scratch_prefix - 1);
-  memcpy(name + sizeof scratch_prefix - 1, work->operation, TNDB_UUID_TEXT);
-  tndb_buffer_append(&sql, "CREATE SCHEMA ");
-  tndb_quote_identifier(&sql, name);
-  tenantdb_status status =
-      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, name, shared, &ddl, error);
-  if (!status && sql.failed) {
-    status = tndb_no_memory(error);
+/* What the kinds of a form are called here; the others have questions of their own below. */
+static const char *kind_of(const char *kind) {
+  static const struct {
+    const char *kind, *name;
+  } names[] = {{"table", "relation"},
+               {"foreign table", "relation"},
+               {"row security", "relation"},
+               {"view", "view"},
+               {"materialized view", "view"},
+               {"sequence", "sequence"},
+               {"column", "column"},
+               {"constraint", "constraint"},
+               {"index", "index"},
+               {"trigger", "trigger"},
+               {"rule", "rule"},
+               {"policy", "policy"},
+               {"function", "function"},
+               {"procedure", "function"},
+               {"aggregate", "function"},
+               {"type", "type"}};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    if (strcmp(kind, names[i].kind) == 0) {
+      return names[i].name;
+    }
   }
-  if (!status) {
-    (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
-    status = tndb_work_set_path(work, name, error);
-  }
-  for (size_t i = 0; !status && i < ddl.count; i++) {
-    (void)tndb_work_send(work, ddl.items[i].sql, 0, NULL);
-  }
-  if (!status) {
-    status = tndb_canonical_read(work, name, rows, error);
-  }
-  if (status) {
-    tndb_error_prefix(error, "finding out what the registry's form is");
-  }
-  tndb_ddl_free(&ddl);
-  return status;
+  return NULL;
 }
 
-static int compare_rows(PGresult *a, int i, PGresult *b, int k) {
-  int order = strcmp(PQgetvalue(a, i, TNDB_CANONICAL_KIND), PQgetvalue(b, k, TNDB_CANONICAL_KIND));
+static int compare_rows(const tndb_form *a, int i, const tndb_form *b, int k) {
+  int order = strcmp(tndb_form_cell(a, i, TNDB_FORM_KIND), tndb_form_cell(b, k, TNDB_FORM_KIND));
   return order ? order
-               : strcmp(PQgetvalue(a, i, TNDB_CANONICAL_OBJECT), PQgetvalue(b, k, TNDB_CANONICAL_OBJECT));
+               : strcmp(tndb_form_cell(a, i, TNDB_FORM_OBJECT), tndb_form_cell(b, k, TNDB_FORM_OBJECT));
 }
 
-static void add_difference(tndb_table *table, const char *finding, PGresult *rows, int row,
-                           const char *expected, const char *found) {
+/* One of them has the row; a definition is NULL where there is none. Row security is a property of its table. */
+static bool add_difference(tndb_table *table, const tndb_form *form, int row, const char *expected,
+                           const char *found) {
   tndb_auto_buffer object = TNDB_BUFFER_INIT;
-  bool extra = strcmp(finding, "extra") == 0;
-  tndb_buffer_format(&object, "%s %s", PQgetvalue(rows, row, TNDB_CANONICAL_KIND),
-                     PQgetvalue(rows, row, TNDB_CANONICAL_OBJECT));
-  add(table, extra ? "warning" : "error", finding, tndb_buffer_text(&object), expected, found,
+  tndb_auto_buffer should = TNDB_BUFFER_INIT;
+  tndb_auto_buffer is = TNDB_BUFFER_INIT;
+  const char *kind = tndb_form_cell(form, row, TNDB_FORM_KIND);
+  bool property = strcmp(kind, "row security") == 0;
+  if (!kind_of(kind)) {
+    return true;
+  }
+  tndb_buffer_format(&object, "%s ", kind_of(kind));
+  tndb_marks_show(&object, tndb_form_cell(form, row, TNDB_FORM_OBJECT));
+  tndb_marks_show(&should, property && !expected ? "row security disabled" : expected ? expected : "");
+  tndb_marks_show(&is, property && !found ? "row security disabled" : found ? found : "");
+  bool extra = !expected && !property;
+  add(table, extra ? "warning" : "error",
+      extra               ? "extra"
+      : found || property ? "changed"
+                          : "missing",
+      tndb_buffer_text(&object), expected || property ? tndb_buffer_text(&should) : NULL,
+      found || property ? tndb_buffer_text(&is) : NULL,
       extra ? "declare it in the registry, or drop it" : "migrate the schema to what the registry declares");
+  return !object.failed && !should.failed && !is.failed;
 }
 
-/* Both are in the same order: walk them side by side. */
-static void compare(tndb_table *table, PGresult *wanted, PGresult *found) {
+/* Both are in the same order: walk them side by side. False when memory ran out. */
+static bool compare(tndb_table *table, const tndb_form *wanted, const tndb_form *found) {
   int i = 0, k = 0;
-  while (i < PQntuples(wanted) || k < PQntuples(found)) {
-    int order = i >= PQntuples(wanted) ? 1 : k >= PQntuples(found) ? -1 : compare_rows(wanted, i, found, k);
-    const char *expected = order <= 0 ? PQgetvalue(wanted, i, TNDB_CANONICAL_DEFINITION) : NULL;
-    const char *is = order >= 0 ? PQgetvalue(found, k, TNDB_CANONICAL_DEFINITION) : NULL;
-    if (order < 0) {
-      add_difference(table, "missing", wanted, i, expected, NULL);
-    } else if (order > 0) {
-      add_difference(table, "extra", found, k, NULL, is);
-    } else if (strcmp(expected, is) != 0) {
-      add_difference(table, "changed", wanted, i, expected, is);
+  bool kept = true;
+  while (kept && (i < wanted->count || k < found->count)) {
+    int order = i >= wanted->count ? 1 : k >= found->count ? -1 : compare_rows(wanted, i, found, k);
+    const char *expected = order <= 0 ? tndb_form_cell(wanted, i, TNDB_FORM_DEFINITION) : NULL;
+    const char *is = order >= 0 ? tndb_form_cell(found, k, TNDB_FORM_DEFINITION) : NULL;
+    if (order != 0 || strcmp(expected, is) != 0) {
+      kept = add_difference(table, order <= 0 ? wanted : found, order <= 0 ? i : k, expected, is);
     }
     i += order <= 0;
     k += order >= 0;
   }
+  return kept;
 }
 
 /* ---------------------------------------------------------------- questions that are queries */
@@ -228,18 +238,24 @@ static tenantdb_status schema_exists(tndb_work *work, const char *schema, bool *
   return status;
 }
 
-static tenantdb_status compare_schema(tndb_work *work, const char *schema, tndb_table *table,
+static tenantdb_status compare_schema(tndb_work *work, const tenantdb_tenant *tenant, tndb_table *table,
                                       tenantdb_error **error) {
-  PGresult *wanted = NULL, *found = NULL;
-  tenantdb_status status = read_registry(work, &wanted, error);
+  PGresult *rows = NULL;
+  tndb_registry_form *wanted = NULL;
+  tndb_form_targets targets = TNDB_FORM_TARGETS_INIT;
+  tndb_form_targets_add(&targets, tenant->schema, tenant->role, tndb_tenant_state_name(tenant->state));
+  tenantdb_status status =
+      tndb_registry_form_read(work, tndb_registry_form_wants_role(work->db, tenant->role), &wanted, error);
   if (!status) {
-    status = tndb_canonical_read(work, schema, &found, error);
+    status = tndb_form_rows(work, &targets, &wanted->expected, &rows, error);
   }
   if (!status) {
-    compare(table, wanted, found);
+    tndb_form found = tndb_form_of(rows, 1);
+    status = compare(table, &wanted->form, &found) ? TENANTDB_OK : tndb_no_memory(error);
   }
-  PQclear(wanted);
-  PQclear(found);
+  PQclear(rows);
+  tndb_registry_form_release(wanted);
+  tndb_form_targets_free(&targets);
   return status;
 }
 
@@ -258,7 +274,7 @@ static tenantdb_status verify(tndb_work *work, const tenantdb_tenant *tenant, tn
     status = tndb_no_memory(error);
   }
   if (!status) {
-    status = compare_schema(work, tenant->schema, table, error);
+    status = compare_schema(work, tenant, table, error);
   }
   if (status) {
     return status;
@@ -273,9 +289,30 @@ static tenantdb_status verify(tndb_work *work, const tenantdb_tenant *tenant, tn
   return values[3] ? ask(work, values, table, error) : tndb_no_memory(error);
 }
 
+static const char *const finding_columns[N_COLUMNS] = {"level",    "finding", "object",
+                                                       "expected", "found",   "remedy"};
+
+tenantdb_status tndb_verify(tndb_work *work, const tenantdb_tenant *tenant, tenantdb_result **findings,
+                            tenantdb_error **error) {
+  *findings = NULL;
+  tndb_table *table = tndb_table_new(finding_columns, N_COLUMNS);
+  (void)tndb_work_send(work, "SAVEPOINT tndb_verify", 0, NULL);
+  tenantdb_status status = verify(work, tenant, table, error);
+  if (status) {
+    tndb_table_free(table);
+    return status;
+  }
+  (void)tndb_work_send(work, "ROLLBACK TO SAVEPOINT tndb_verify", 0, NULL);
+  status = tndb_work_sync(work, error);
+  if (status) {
+    tndb_table_free(table);
+    return status;
+  }
+  return tndb_table_finish(table, findings, error);
+}
+
 tenantdb_status tenantdb_tenant_verify(tenantdb *db, const char *name, tenantdb_result **findings,
                                        tenantdb_error **error) {
-  static const char *const columns[N_COLUMNS] = {"level", "finding", "object", "expected", "found", "remedy"};
   tndb_error_reset(error);
   if (findings) {
     *findings = NULL;
@@ -290,7 +327,7 @@ tenantdb_status tenantdb_tenant_verify(tenantdb *db, const char *name, tenantdb_
   }
   tndb_work work;
   tenantdb_tenant *tenant = NULL;
-  tndb_table *table = tndb_table_new(columns, N_COLUMNS);
+  tndb_table *table = tndb_table_new(finding_columns, N_COLUMNS);
   status = tndb_change_start(&work, db, name, &tenant, error);
   if (!status) {
     uint32_t without = TNDB_STATE_BIT(TENANTDB_TENANT_PENDING) | TNDB_STATE_BIT(TENANTDB_TENANT_DELETING) |

@@ -8,8 +8,11 @@
 
 static tenantdb_error *error;
 
-/* A database as a library of catalog version 1 leaves it: its DDL, two tenants and what is left of a third. */
-static const char *make_old(void) {
+/*
+ * A database as a library of that catalog version leaves it: its DDL, two tenants
+ * and what is left of a third.
+ */
+static const char *make_old(int version) {
   static const char *const tables[] = {"tenants", "operations", "audit", "shared_objects", "hardening"};
   const char *url = harness_database();
   tenantdb *db = fixture_ready(url, NULL);
@@ -23,12 +26,15 @@ static const char *make_old(void) {
   tenantdb_session_close(session);
   tenantdb_close(db);
   harness_sql(url, "ALTER SCHEMA tenantdb RENAME TO newer; CREATE SCHEMA tenantdb");
-  for (const char *const *step = tndb_catalog_steps(1); *step; step++) {
-    harness_sql(url, "SET search_path = tenantdb, pg_temp; %s", *step);
+  for (int made = 1; made <= version; made++) {
+    for (const char *const *step = tndb_catalog_steps(made); *step; step++) {
+      harness_sql(url, "SET search_path = tenantdb, pg_temp; %s", *step);
+    }
   }
   harness_sql(url,
-              "INSERT INTO tenantdb.catalog (version, library, group_role, grants_hash) SELECT 1, '0.0.9', "
-              "group_role, grants_hash FROM newer.catalog");
+              "INSERT INTO tenantdb.catalog (version, library, group_role, grants_hash) SELECT %d, '0.0.9', "
+              "group_role, grants_hash FROM newer.catalog",
+              version);
   for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
     harness_sql(url, "INSERT INTO tenantdb.%s OVERRIDING SYSTEM VALUE SELECT * FROM newer.%s", tables[i],
                 tables[i]);
@@ -41,7 +47,8 @@ static const char *make_old(void) {
 
 static int64_t newer_tables(const char *url) {
   return harness_count(
-      url, "SELECT count(*) FROM pg_tables WHERE schemaname = 'tenantdb' AND tablename LIKE 'view%%'");
+      url,
+      "SELECT count(*) FROM pg_tables WHERE schemaname = 'tenantdb' AND tablename ~ '^(view|relocation)'");
 }
 
 static void check_upgraded(const char *url) {
@@ -52,7 +59,7 @@ static void check_upgraded(const char *url) {
                     "created_at",
                     tenantdb_version()),
       1);
-  assert_int_equal(newer_tables(url), 3);
+  assert_int_equal(newer_tables(url), 5);
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.tenants"), 3);
   assert_int_equal(fixture_halves(url), 0);
 }
@@ -61,7 +68,8 @@ static void check_upgraded(const char *url) {
 static void test_released(void **state) {
   (void)state;
   static const char *const hashes[] = {"", "79bf3e320f8672404080aa165574daeeabb5e04bee7e8eecb49033d481bd0d1e",
-                                       "c948dfaf3beb68e49a186f9cd0769138dd303f443b24bc4289fc84dfe0bc0ff2"};
+                                       "c948dfaf3beb68e49a186f9cd0769138dd303f443b24bc4289fc84dfe0bc0ff2",
+                                       "af800ab04ab16ebe6b6f425d9f92c99337d25c646e34ba5b4a73ae160c51bce5"};
   for (int version = 1; version <= TNDB_CATALOG_VERSION; version++) {
     tndb_sha256 hash;
     unsigned char digest[TNDB_SHA256_BYTES];
@@ -77,9 +85,8 @@ static void test_released(void **state) {
   assert_null(*tndb_catalog_steps(TNDB_CATALOG_VERSION + 1));
 }
 
-static void test_upgrade(void **state) {
-  (void)state;
-  const char *url = make_old();
+static void upgrade_from(int version) {
+  const char *url = make_old(version);
   tenantdb *db = fixture_open(url, NULL, NULL);
   tenantdb_tenant *tenant = NULL;
   tenantdb_session *session = NULL;
@@ -93,7 +100,7 @@ static void test_upgrade(void **state) {
                          TENANTDB_REASON_CATALOG_OLDER, "tenantdb_bootstrap()");
   fixture_assert_refused(tenantdb_tenant_purge(db, "acme", 1, &error), error, TENANTDB_STATE,
                          TENANTDB_REASON_CATALOG_OLDER, "tenantdb_bootstrap()");
-  assert_int_equal(harness_count(url, "SELECT version FROM tenantdb.catalog"), 1);
+  assert_int_equal(harness_count(url, "SELECT version FROM tenantdb.catalog"), version);
   harness_assert_ok(tenantdb_bootstrap(db, &error), error);
   check_upgraded(url);
   session = fixture_session(db, "acme");
@@ -118,6 +125,13 @@ static void test_upgrade(void **state) {
   harness_drop_database(url);
 }
 
+static void test_upgrade(void **state) {
+  (void)state;
+  for (int version = 1; version < TNDB_CATALOG_VERSION; version++) {
+    upgrade_from(version);
+  }
+}
+
 enum { THREADS = 6 };
 static pthread_barrier_t gate;
 
@@ -134,7 +148,7 @@ static void *upgrade_one(void *user) {
 
 static void test_at_once(void **state) {
   (void)state;
-  const char *url = make_old();
+  const char *url = make_old(1);
   tenantdb *dbs[THREADS];
   pthread_t threads[THREADS];
   for (int i = 0; i < THREADS; i++) {
@@ -161,7 +175,7 @@ static void test_at_once(void **state) {
 /* An upgrade that cannot be done leaves the catalog as it was; the older library goes on with it. */
 static void test_in_the_way(void **state) {
   (void)state;
-  const char *url = make_old();
+  const char *url = make_old(1);
   tenantdb *db = fixture_open(url, NULL, NULL);
   harness_sql(url, "CREATE TABLE tenantdb.view_members (theirs text)");
   harness_assert_status(tenantdb_bootstrap(db, &error), error, TENANTDB_ALREADY_EXISTS,
@@ -182,8 +196,9 @@ static void test_in_the_way(void **state) {
 static void test_collision(void **state) {
   (void)state;
   const char *url = harness_database();
-  static const char *const names[] = {"views", "view_parts", "view_members"};
-  for (size_t i = 0; i < 3; i++) {
+  static const char *const names[] = {"views", "view_parts", "view_members", "relocations",
+                                      "relocation_steps"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     tenantdb_registry *registry = tenantdb_registry_new();
     tenantdb_base *base = tenantdb_registry_base(registry, "Central", TENANTDB_BASE_SHARED);
     tenantdb_table_column(tenantdb_base_table(base, names[i]), "id", "uuid", "PRIMARY KEY");

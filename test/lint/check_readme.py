@@ -72,7 +72,7 @@ if __name__ == "__main__":
         "a quick start that was changed alone": lambda tree: tree.replace(QUICKSTART, "int main", "/* */ int main"),
         "an output that is not printed": lambda tree: tree.replace(README, "0 findings", "9 findings"),
         "a link to nowhere": lambda tree: tree.add(README, "[x](doc/none.md)\n"),
-        "a function that is not there": lambda tree: tree.add(README, "tenantdb_tenant_clone()\n"),
+        "a function that is not there": lambda tree: tree.add(README, "tenantdb_tenant_teleport()\n"),
         "a constant that is not there": lambda tree: tree.add(README, "TENANTDB_NEVER_HEARD\n"),
         "an option that is not there": lambda tree: tree.add(README, "`pool.depth`\n"),
     })

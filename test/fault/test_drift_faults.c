@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: PostgreSQL */
+/*
+ * Every allocation of drift and repair fails in turn, once and from then on:
+ * no crash, nothing leaked, an answer that is documented, each tenant as he was
+ * or as he should be, and the same call succeeds afterwards.
+ */
+#include "base/memory.h"
+#include "fixture.h"
+
+static const char *url;
+static tenantdb_error *error;
+
+static int setup(void **state) {
+  (void)state;
+  url = harness_database();
+  tenantdb *db = fixture_ready(url, NULL);
+  tenantdb_tenant_free(fixture_tenant(db, "ant"));
+  tenantdb_tenant_free(fixture_tenant(db, "bee"));
+  tenantdb_close(db);
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  harness_drop_database(url);
+  return 0;
+}
+
+/* Whatever is left of the last run is mended, then it is broken again. */
+static void break_tenants(tenantdb *db) {
+  tenantdb_result *table = NULL;
+  tenantdb_schema_options *options = tenantdb_schema_options_new();
+  tenantdb_schema_options_set(options, "drop", "on");
+  harness_assert_ok(tenantdb_repair(db, options, 1, &table, &error), error);
+  tenantdb_result_free(table);
+  tenantdb_schema_options_free(options);
+  harness_sql(
+      url,
+      "DO $$ DECLARE s text; BEGIN FOR s IN SELECT schema_name FROM tenantdb.tenants LOOP"
+      " PERFORM set_config('search_path', s, true); DROP INDEX notes_at; ALTER TABLE notes ALTER COLUMN body"
+      " DROP NOT NULL, ADD COLUMN more text; DROP TABLE items; COMMENT ON TABLE notes IS 'x'; GRANT SELECT ON"
+      " notes TO PUBLIC; END LOOP; END $$");
+}
+
+static void check_still_broken(void) {
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT count(*) FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid WHERE "
+                    "relname = 'notes' AND attname = 'more'"),
+      2);
+}
+
+/* Both are whole: what belongs together is there or not. */
+static void check_whole(void) {
+  assert_int_equal(
+      harness_count(url,
+                    "SELECT count(*) FROM tenantdb.tenants t WHERE (to_regclass(schema_name || '.items') IS "
+                    "NULL) <> (to_regclass(schema_name || '.notes_at') IS NULL)"),
+      0);
+  assert_int_equal(
+      harness_count(url, "SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'tenantdb\\_scratch%%'"), 0);
+}
+
+typedef struct scenario {
+  const char *name;
+  tenantdb_status (*act)(tenantdb *db, const tenantdb_schema_options *options, tenantdb_result **table,
+                         tenantdb_error **failure);
+  bool changes;
+} scenario;
+
+static tenantdb_status act_plan(tenantdb *db, const tenantdb_schema_options *options, tenantdb_result **table,
+                                tenantdb_error **failure) {
+  return tenantdb_repair(db, options, 0, table, failure);
+}
+
+static tenantdb_status act_apply(tenantdb *db, const tenantdb_schema_options *options,
+                                 tenantdb_result **table, tenantdb_error **failure) {
+  return tenantdb_repair(db, options, 1, table, failure);
+}
+
+static tenantdb_status act_snapshot(tenantdb *db, const tenantdb_schema_options *options,
+                                    tenantdb_result **table, tenantdb_error **failure) {
+  (void)options;
+  return tenantdb_snapshot(db, "ant", NULL, table, failure);
+}
+
+/* One run with the n-th allocation failing; how many were made. The form of the registry is made anew in each. */
+static int64_t run_once(const scenario *what, int64_t at, bool forever) {
+  int64_t before = tndb_memory_live();
+  tenantdb_result *table = NULL;
+  tenantdb_error *failure = NULL;
+  tenantdb_status status = TENANTDB_MEMORY;
+  if (what->changes) {
+    tenantdb *other = fixture_open(url, NULL, NULL);
+    break_tenants(other);
+    tenantdb_close(other);
+  }
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  (void)tndb_memory_fail((uint64_t)at, forever);
+  tenantdb_schema_options *options = tenantdb_schema_options_new();
+  tenantdb_schema_options_set(options, "selector", "slug^=a|b");
+  tenantdb_schema_options_tenant(options, "ant");
+  tenantdb_schema_options_tenant(options, "bee");
+  if (options) {
+    status = what->act(db, options, &table, &failure);
+  }
+  int64_t made = (int64_t)tndb_memory_fail(0, false);
+  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
+    fail_msg("%s, allocation %lld%s: %s: %s", what->name, (long long)at, forever ? " and on" : "",
+             tenantdb_status_name(status), tenantdb_error_message(failure));
+  }
+  assert_int_equal(status == TENANTDB_OK, table != NULL);
+  tenantdb_error_free(failure);
+  tenantdb_result_free(table);
+  tenantdb_schema_options_free(options);
+  if (what->changes) {
+    check_whole();
+  } else {
+    check_still_broken();
+  }
+  tenantdb_close(db);
+  if (tndb_memory_live() != before) {
+    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
+             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
+  }
+  return made;
+}
+
+static void test_sweeps(void **state) {
+  (void)state;
+  static const scenario scenarios[] = {{"fingerprints", tenantdb_fingerprints, false},
+                                       {"drift", tenantdb_drift, false},
+                                       {"snapshot", act_snapshot, false},
+                                       {"plan", act_plan, false},
+                                       {"repair", act_apply, true}};
+  tenantdb *db = fixture_open(url, NULL, NULL);
+  break_tenants(db);
+  tenantdb_close(db);
+  for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
+    int64_t began = fixture_now_ms(), tried = 0;
+    int64_t total = run_once(&scenarios[i], 0, false);
+    int64_t cost = fixture_now_ms() - began;
+    assert_true(total > 0);
+    for (int forever = 0; forever < 2; forever++) {
+      for (int64_t at = 1; at <= total + 1; at = fixture_next(at, total, 0, cost, fixture_budget_ms() / 5)) {
+        (void)run_once(&scenarios[i], at, forever == 1);
+        tried++;
+      }
+    }
+    print_message("%s: %lld allocations, %lld runs in %lld ms\n", scenarios[i].name, (long long)total,
+                  (long long)tried, (long long)(fixture_now_ms() - began));
+  }
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweeps)};
+  return cmocka_run_group_tests_name("drift faults", tests, setup, teardown);
+}
