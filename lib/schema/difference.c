@@ -36,6 +36,14 @@ static bool is_unproved(const char *expected, const char *found) {
   return is(rest, " INVALID") || is(rest, " NOT VALID") || is(rest, " NOT VALID INVALID");
 }
 
+/* From PostgreSQL 18 on NOT NULL may be unproved, too, which stands in the middle of a column. */
+static bool is_unproved_column(const char *expected, const char *found) {
+  static const char word[] = " not valid";
+  const char *at = strstr(found, word);
+  size_t before = at ? (size_t)(at - found) : 0;
+  return at && strncmp(expected, found, before) == 0 && is(expected + before, at + strlen(word));
+}
+
 /* Privileges stand in a list; is there one in `found` that `expected` lacks? */
 static bool grants_more(const char *expected, const char *found) {
   while (*found) {
@@ -68,7 +76,9 @@ static tndb_drift_kind judge_changed(const tndb_difference *d) {
   if (is(d->what, "access")) {
     return TNDB_DRIFT_MISSING;
   }
-  return is_unproved(d->expected, d->found) ? TNDB_DRIFT_INVALID : TNDB_DRIFT_CHANGED;
+  bool unproved = is_unproved(d->expected, d->found) ||
+                  (is(d->what, "column") && is_unproved_column(d->expected, d->found));
+  return unproved ? TNDB_DRIFT_INVALID : TNDB_DRIFT_CHANGED;
 }
 
 static tndb_drift_kind judge(tndb_difference *d) {
@@ -168,10 +178,7 @@ static bool belongs_to_gone(finder *f, const tndb_difference *d, const tndb_diff
     *why = f->failed ? NULL : tndb_map_get(&f->gone, tndb_buffer_text(&key));
   }
   if (!*why && (is(d->what, "grant") || is(d->what, "comment") || is(d->what, "owner"))) {
-    const char *to = is(d->what, "grant") ? NULL : d->object + strlen(d->object);
-    for (const char *at = d->object; is(d->what, "grant") && (at = strstr(at, " to ")); at++) {
-      to = at; /* the last of them: names may hold one */
-    }
+    const char *to = strchr(d->object, TNDB_MARK_PART); /* before the grantee */
     tndb_buffer_clear(&key);
     tndb_buffer_append_n(&key, d->object, to ? (size_t)(to - d->object) : strlen(d->object));
     f->failed = f->failed || key.failed;

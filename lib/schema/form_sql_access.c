@@ -31,7 +31,8 @@ static const char role_sql[] =
     "t.role IS NOT NULL AND t.state <> ''";
 
 static const char grants_sql[] =
-    " UNION ALL SELECT o.nsp, 'grant', o.parent, o.object || ' to ' || CASE g.grantee WHEN 0 THEN 'PUBLIC' "
+    " UNION ALL SELECT o.nsp, 'grant', o.parent, o.object || chr(30) || ' to ' || CASE g.grantee WHEN 0 THEN "
+    "'PUBLIC' "
     "WHEN o.role THEN chr(4) WHEN o.grp THEN chr(5) WHEN o.lord THEN chr(6) ELSE "
     "quote_ident(pg_get_userbyid(g.grantee)) END, g.privileges, ''"
     " FROM (SELECT nsp, lord, role, grp, c.name AS parent, c.word || ' ' || c.name AS object, c.relowner AS "
@@ -55,7 +56,7 @@ static const char grants_sql[] =
     " UNION ALL SELECT d.nsp, 'default privileges', NULL, CASE f.defaclobjtype WHEN 'r' THEN 'tables' WHEN "
     "'S' THEN 'sequences' WHEN 'f' THEN 'functions' WHEN 'T' THEN 'types' ELSE f.defaclobjtype::text END"
     " || ' of ' || CASE f.defaclrole WHEN d.lord THEN chr(6) WHEN d.role THEN chr(4) ELSE "
-    "quote_ident(pg_get_userbyid(f.defaclrole)) END || ' to '"
+    "quote_ident(pg_get_userbyid(f.defaclrole)) END || chr(30) || ' to '"
     " || CASE g.grantee WHEN 0 THEN 'PUBLIC' WHEN d.role THEN chr(4) WHEN d.grp THEN chr(5) WHEN d.lord THEN "
     "chr(6) ELSE quote_ident(pg_get_userbyid(g.grantee)) END, g.privileges, ''"
     " FROM dep d JOIN pg_default_acl f ON f.oid = d.objid"

@@ -81,6 +81,30 @@ void tndb_plan_leave(tndb_plan *plan, const tndb_difference *d, const char *why)
   tndb_plan_add(plan, TNDB_PHASE_LEFT, 0, NULL, tndb_buffer_text(&text));
 }
 
+void tndb_plan_item(const tndb_plan_input *input, tndb_plan *plan, tndb_phase phase, size_t at,
+                    const char *mode) {
+  const tndb_ddl_item *item = &input->ddl->items[at];
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_auto_buffer quoted = TNDB_BUFFER_INIT;
+  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
+  tndb_quote_identifier(&quoted, input->ddl_schema);
+  if (quoted.failed) {
+    plan->failed = true;
+    return;
+  }
+  const char *rest = item->sql;
+  for (const char *hit; (hit = strstr(rest, tndb_buffer_text(&quoted))) != NULL; rest = hit + quoted.length) {
+    tndb_buffer_append_n(&sql, rest, (size_t)(hit - rest));
+    tndb_buffer_append_char(&sql, TNDB_MARK_SCHEMA);
+  }
+  tndb_buffer_append(&sql, rest);
+  if (mode) {
+    tndb_buffer_format(&lock, "%s on %s", mode, item->table ? item->table : item->name);
+  }
+  plan->failed = plan->failed || sql.failed || lock.failed;
+  tndb_plan_add(plan, phase, at + 1, mode ? tndb_buffer_text(&lock) : NULL, tndb_buffer_text(&sql));
+}
+
 /* ---------------------------------------------------------------- words and parts */
 
 const char *tndb_plan_last_name(const char *object, const char *parent) {
@@ -164,7 +188,9 @@ void tndb_plan_restore(const tndb_plan_input *input, tndb_plan *plan, const char
   for (int i = 0; !plan->failed && i < input->expected->count; i++) {
     const char *about = tndb_form_cell(input->expected, i, TNDB_FORM_OBJECT);
     bool child = strcmp(tndb_form_cell(input->expected, i, TNDB_FORM_PARENT), object) == 0;
-    if (child || strncmp(about, tndb_buffer_text(&key), key.length) == 0) {
+    bool itself = strncmp(about, tndb_buffer_text(&key), key.length) == 0 &&
+                  (!about[key.length] || about[key.length] == TNDB_MARK_PART);
+    if (child || itself) {
       restore_row(input, plan, i);
     }
   }

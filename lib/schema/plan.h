@@ -78,6 +78,9 @@ void tndb_plan_free(tndb_plan *plan);
 void tndb_plan_add(tndb_plan *plan, tndb_phase phase, size_t order, const char *lock, const char *sql);
 void tndb_plan_addf(tndb_plan *plan, tndb_phase phase, const char *mode, const char *relation,
                     const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* A statement of the registry's; it comes at its place among those. */
+void tndb_plan_item(const tndb_plan_input *input, tndb_plan *plan, tndb_phase phase, size_t at,
+                    const char *mode);
 /* It is not mended; why. */
 void tndb_plan_leave(tndb_plan *plan, const tndb_difference *d, const char *why);
 

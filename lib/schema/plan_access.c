@@ -103,11 +103,9 @@ typedef struct grant {
 } grant;
 
 static void read_grant(const tndb_difference *d, grant *g) {
-  const char *to = d->object;
-  for (const char *at = d->object; (at = strstr(at, " to ")); at++) {
-    to = at;
-  }
-  *g = (grant){d->object, (size_t)(to - d->object), to + strlen(" to "), TNDB_BUFFER_INIT};
+  const char *to = d->object + strcspn(d->object, "\x1e");
+  const char *grantee = to + (*to ? strlen("\x1e to ") : 0);
+  *g = (grant){d->object, (size_t)(to - d->object), grantee, TNDB_BUFFER_INIT};
   if (begins(d->object, "column ")) {
     const char *name = tndb_plan_last_name(d->object + strlen("column "), d->parent);
     append_quoted(&g->column, name, (size_t)(to - name));

@@ -190,7 +190,7 @@ void tndb_plan_function(const tndb_plan_input *input, tndb_plan *plan, const tnd
   }
   if (anew) {
     tndb_auto_buffer object = TNDB_BUFFER_INIT;
-    tndb_buffer_format(&object, "%s %s to PUBLIC", d->what, d->object);
+    tndb_buffer_format(&object, "%s %s\x1e to PUBLIC", d->what, d->object);
     plan->failed = plan->failed || object.failed;
     tndb_difference everybody = {TNDB_DRIFT_SECURITY,       "grant", "",
                                  tndb_buffer_text(&object), NULL,    "EXECUTE"};
@@ -306,7 +306,7 @@ static void create_type(const tndb_plan_input *input, tndb_plan *plan, const tnd
     tndb_plan_leave(plan, d, "the registry has no statement for it");
     return;
   }
-  tndb_plan_add(plan, TNDB_PHASE_TYPES, place, NULL, input->ddl->items[place - 1].sql);
+  tndb_plan_item(input, plan, TNDB_PHASE_TYPES, place - 1, NULL);
   tndb_plan_restore(input, plan, "type", d->object);
 }
 

@@ -12,31 +12,6 @@ enum { TYPE, COLLATION, NOT_NULL, IDENTITY, VALUE, STORAGE, COMPRESSION, N_PARTS
 
 /* ---------------------------------------------------------------- tables */
 
-/* The registry's statement for it, with the scratch schema's name replaced. */
-static void add_item(const tndb_plan_input *input, tndb_plan *plan, tndb_phase phase, size_t at,
-                     const char *mode) {
-  const tndb_ddl_item *item = &input->ddl->items[at];
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_auto_buffer quoted = TNDB_BUFFER_INIT;
-  tndb_auto_buffer lock = TNDB_BUFFER_INIT;
-  tndb_quote_identifier(&quoted, input->ddl_schema);
-  if (quoted.failed) {
-    plan->failed = true;
-    return;
-  }
-  const char *rest = item->sql;
-  for (const char *hit; (hit = strstr(rest, tndb_buffer_text(&quoted))) != NULL; rest = hit + quoted.length) {
-    tndb_buffer_append_n(&sql, rest, (size_t)(hit - rest));
-    tndb_buffer_append_char(&sql, TNDB_MARK_SCHEMA);
-  }
-  tndb_buffer_append(&sql, rest);
-  if (mode) {
-    tndb_buffer_format(&lock, "%s on %s", mode, item->table ? item->table : item->name);
-  }
-  plan->failed = plan->failed || sql.failed || lock.failed;
-  tndb_plan_add(plan, phase, at + 1, mode ? tndb_buffer_text(&lock) : NULL, tndb_buffer_text(&sql));
-}
-
 /* A table comes with all that the registry says of it, in the registry's order. */
 static void create_table(const tndb_plan_input *input, tndb_plan *plan, const tndb_difference *d) {
   bool found = false;
@@ -44,16 +19,16 @@ static void create_table(const tndb_plan_input *input, tndb_plan *plan, const tn
     const tndb_ddl_item *item = &input->ddl->items[i];
     bool own = item->table && strcmp(item->table, d->object) == 0;
     if (item->kind == TNDB_DDL_TABLE && strcmp(item->name, d->object) == 0) {
-      add_item(input, plan, TNDB_PHASE_TABLES, i, NULL);
+      tndb_plan_item(input, plan, TNDB_PHASE_TABLES, i, NULL);
       found = true;
     } else if (own && item->kind == TNDB_DDL_FOREIGN_KEY) {
-      add_item(input, plan, TNDB_PHASE_REFERENCES, i, "SHARE ROW EXCLUSIVE");
+      tndb_plan_item(input, plan, TNDB_PHASE_REFERENCES, i, "SHARE ROW EXCLUSIVE");
     } else if (own && item->kind == TNDB_DDL_ALTER) {
-      add_item(input, plan, TNDB_PHASE_REFERENCES, i, "ACCESS EXCLUSIVE");
+      tndb_plan_item(input, plan, TNDB_PHASE_REFERENCES, i, "ACCESS EXCLUSIVE");
     } else if (own && item->kind == TNDB_DDL_INDEX) {
-      add_item(input, plan, TNDB_PHASE_INDEXES, i, NULL);
+      tndb_plan_item(input, plan, TNDB_PHASE_INDEXES, i, NULL);
     } else if (own && item->kind == TNDB_DDL_TRIGGER) {
-      add_item(input, plan, TNDB_PHASE_TRIGGERS, i, NULL);
+      tndb_plan_item(input, plan, TNDB_PHASE_TRIGGERS, i, NULL);
     }
   }
   if (!found) {

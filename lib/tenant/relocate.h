@@ -39,8 +39,7 @@
 #include "catalog/work.h"
 #include "tenant/relocate_options.h"
 
-/* One row of the plan. Members may be NULL; `state` of what is to be done, until it is known whether it was.
- */
+/* One row of the plan. Members may be NULL: `state` is, of what is to be done. */
 typedef struct tndb_relocate_row {
   const char *step;
   const char *object;
@@ -72,7 +71,7 @@ typedef struct tndb_relocation {
 /* ---------------------------------------------------------------- the plan (relocate_plan.c) */
 
 void tndb_relocate_add(tndb_relocation *job, const tndb_relocate_row *row);
-/* A statement: `count` names and the rest of its text, in the order of `format`: %I is the next name, quoted. */
+/* A statement to be run: in `format`, %I is the next of the names, quoted, and %s the next as it is. */
 void tndb_relocate_statement(tndb_relocation *job, const char *step, const char *object, const char *locks,
                              const char *format, const char *const *names);
 /* A reason not to do it; `kind` is what its error is when it is the first. */
@@ -125,9 +124,9 @@ tenantdb_status tndb_relocate_locked(tndb_work *work, const tndb_relocation *job
 
 /* ---------------------------------------------------------------- what is there (relocate_survey.c) */
 
-/* What moves; the first two in the order in which they do. */
+/* What there is to know before anything moves. */
 typedef struct tndb_survey {
-  PGresult *things;
+  PGresult *things;   /* in the order in which they move */
   PGresult *grantees; /* of USAGE on the new schema, quoted */
 } tndb_survey;
 

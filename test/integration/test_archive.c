@@ -1,13 +1,45 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A tenant out of a database as an archive, and into one again. */
-#include "archive_fixture.h"
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive_bytes.h"
+#include "resident.h"
+#include "tenant/archive_content.h"
+
+static const char *url;
+static tenantdb *db;
+static tenantdb_error *error;
+static char *source;
+
+static int setup(void **state) {
+  (void)state;
+  url = harness_database();
+  db = archive_open(url, NULL);
+  archive_shared(url);
+  source = archive_fill(url, db, "acme");
+  return 0;
+}
+
+static int teardown(void **state) {
+  (void)state;
+  free(source);
+  tenantdb_close(db);
+  harness_drop_database(url);
+  return 0;
+}
+
+static void purge(const char *slug) {
+  harness_assert_ok(tenantdb_tenant_purge(db, slug, 1, &error), error);
+}
 
 /* ---------------------------------------------------------------- there and back */
 
 static void test_other_name(void **state) {
   (void)state;
   bytes all = export_of(db, "acme");
-  harness_assert_ok(import_as(db, "acme-2", &all, NULL), error);
+  harness_assert_ok(import_as(db, "acme-2", &all, NULL, &error), error);
   char *copy = archive_schema(url, "acme-2");
   archive_assert_same(url, source, url, copy);
   assert_string_equal(fixture_findings(db, "acme-2"), "");
@@ -117,7 +149,7 @@ static void test_given_up(void **state) {
   }
   assert_int_equal(harness_count(url, "SELECT count(*) FROM pg_namespace"), schemas);
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.tenants WHERE slug = 'given-up'"), 0);
-  harness_assert_ok(import_as(db, "given-up", &all, NULL), error);
+  harness_assert_ok(import_as(db, "given-up", &all, NULL, &error), error);
   purge("given-up");
   free(all.data);
 }
@@ -127,7 +159,7 @@ static void test_damaged(void **state) {
   bytes all = export_of(db, "acme");
   for (size_t at = 0; at < all.length; at += 463) {
     all.data[at] ^= 0x10;
-    tenantdb_status status = import_as(db, "damaged", &all, NULL);
+    tenantdb_status status = import_as(db, "damaged", &all, NULL, &error);
     harness_assert_status(status, error, at >= 8 && at < 12 ? TENANTDB_UNSUPPORTED : TENANTDB_ARGUMENT,
                           at >= 8 && at < 12 ? TENANTDB_REASON_ARCHIVE_NEWER : TENANTDB_REASON_BAD_ARCHIVE);
     tenantdb_error_free(error);
@@ -194,7 +226,7 @@ static void test_forged(void **state) {
     tndb_archive_in_start(&in);
     assert_int_equal(tndb_archive_in_feed(&in, all.data, all.length, forge, &f, NULL), TENANTDB_OK);
     bytes forged = {f.out.bytes.data, f.out.bytes.length};
-    tenantdb_status status = import_as(db, "forged", &forged, NULL);
+    tenantdb_status status = import_as(db, "forged", &forged, NULL, &error);
     fixture_assert_refused(status, error, what == 3 ? TENANTDB_CONSTRAINT : TENANTDB_INTERNAL,
                            what == 3 ? TENANTDB_REASON_SERVER_CONSTRAINT : TENANTDB_REASON_COPY_DIFFERS,
                            texts[what]);
@@ -289,92 +321,116 @@ static void test_describe(void **state) {
   free(all.data);
 }
 
-/* ---------------------------------------------------------------- references */
+/* ---------------------------------------------------------------- one moment */
 
-/* What an import says became of them, as "plans kept/mapped/nulled;…". Static. */
-static const char *import_reporting(tenantdb *into, const bytes *all,
-                                    const tenantdb_archive_options *options) {
-  static char report[400];
-  tenantdb_import *target = NULL;
-  tenantdb_result *result = NULL;
-  size_t length = 0;
-  harness_assert_ok(tenantdb_import_open(into, "there", NULL, options, &target, &error), error);
-  harness_assert_fails(tenantdb_import_references(target, &result, &error), error, TENANTDB_STATE,
-                       TENANTDB_REASON_BAD_HANDLE);
-  harness_assert_ok(tenantdb_import_write(target, all->data, all->length, &error), error);
-  harness_assert_ok(tenantdb_import_finish(target, NULL, &error), error);
-  harness_assert_ok(tenantdb_import_references(target, &result, &error), error);
-  report[0] = '\0';
-  for (int32_t i = 0; i < tenantdb_result_rows(result); i++) {
-    length += (size_t)snprintf(report + length, sizeof report - length, "%s %s/%s/%s;",
-                               tenantdb_result_value(result, i, 2), tenantdb_result_value(result, i, 3),
-                               tenantdb_result_value(result, i, 4), tenantdb_result_value(result, i, 5));
+static volatile int writing;
+
+static void *write_pairs(void *user) {
+  (void)user;
+  while (writing) {
+    harness_sql(url,
+                "SET search_path = %s; BEGIN; INSERT INTO plus SELECT i FROM generate_series(1, 20) i;"
+                "INSERT INTO minus SELECT -i FROM generate_series(1, 20) i; COMMIT",
+                source);
   }
-  tenantdb_result_free(result);
-  tenantdb_import_close(target);
-  assert_string_equal(fixture_findings(into, "there"), "");
-  return report;
+  return NULL;
 }
 
-static int64_t notes_of(const char *other_url, const char *condition) {
-  char *copy = archive_schema(other_url, "there");
-  int64_t count = harness_count(other_url, "SELECT count(*) FROM %s.notes WHERE %s", copy, condition);
+/* Whoever writes both tables at once is seen in both or in none. */
+static void test_one_moment(void **state) {
+  (void)state;
+  pthread_t writers[2];
+  writing = 1;
+  for (int i = 0; i < 2; i++) {
+    assert_int_equal(pthread_create(&writers[i], NULL, write_pairs, NULL), 0);
+  }
+  for (int i = 0; i < 5; i++) {
+    bytes all = export_of(db, "acme");
+    harness_assert_ok(import_as(db, "moment", &all, NULL, &error), error);
+    harness_assert_ok(tenantdb_tenant_clone(db, "acme", "moment-2", NULL, NULL, NULL, &error), error);
+    free(all.data);
+    static const char *const slugs[] = {"moment", "moment-2"};
+    for (int k = 0; k < 2; k++) {
+      char *copy = archive_schema(url, slugs[k]);
+      assert_int_equal(harness_count(url,
+                                     "SELECT sum(amount) FROM (SELECT * FROM %s.plus UNION ALL SELECT * FROM "
+                                     "%s.minus) q",
+                                     copy, copy),
+                       0);
+      free(copy);
+      purge(slugs[k]);
+    }
+  }
+  writing = 0;
+  for (int i = 0; i < 2; i++) {
+    pthread_join(writers[i], NULL);
+  }
+  assert_true(harness_count(url, "SELECT count(*) FROM %s.plus", source) > 100);
+}
+
+/* ---------------------------------------------------------------- size */
+
+static int32_t count_bytes(void *user, const void *part, size_t length) {
+  (void)part;
+  *(size_t *)user += length;
+  return 0;
+}
+
+/* However many rows there are: the memory of a few, and of one that is long. */
+static void test_flat(void **state) {
+  (void)state;
+  const char *quick = getenv("TENANTDB_TEST_QUICK");
+  int rows = quick && *quick ? 100000 : 1000000;
+  const char *from_url;
+  tenantdb *from = with_things(&from_url, "CREATE TABLE things (id integer, n integer, body text)");
+  tenantdb_tenant_free(fixture_tenant(from, "there"));
+  char *schema = archive_schema(from_url, "there");
+  harness_sql(from_url, "INSERT INTO %s.things SELECT i, i, 'row number ' || i FROM generate_series(1, %d) i",
+              schema, rows);
+  size_t size = 0;
+  harness_assert_ok(tenantdb_tenant_export(from, "there", NULL, count_bytes, &size, &error), error);
+  int64_t before = resident_kib();
+  size = 0;
+  harness_assert_ok(tenantdb_tenant_export(from, "there", NULL, count_bytes, &size, &error), error);
+  harness_assert_ok(tenantdb_tenant_copy(from, "there", from, "copied", NULL, NULL, NULL, &error), error);
+  int64_t grown = resident_kib() - before;
+  print_message("%d rows, %zu bytes; %lld KiB more in core\n", rows, size, (long long)grown);
+  assert_true(size > (size_t)rows * 20);
+  assert_true(before < 0 || grown < 2048);
+  char *copy = archive_schema(from_url, "copied");
+  assert_int_equal(harness_count(from_url, "SELECT count(*) FROM %s.things", copy), rows);
+  /* One row of 20 MB among small ones. */
+  harness_sql(from_url, "INSERT INTO %s.things VALUES (0, 0, repeat('x', 20000000))", schema);
+  harness_assert_ok(tenantdb_tenant_copy(from, "there", from, "long", NULL, NULL, NULL, &error), error);
   free(copy);
-  return count;
+  copy = archive_schema(from_url, "long");
+  assert_int_equal(harness_count(from_url, "SELECT max(length(body)) FROM %s.things", copy), 20000000);
+  free(copy);
+  free(schema);
+  tenantdb_close(from);
+  harness_drop_database(from_url);
 }
 
-/* The same plans under other ids, swapped even: their names tell. */
-static void test_mapped(void **state) {
+static void test_levels(void **state) {
   (void)state;
-  const char *other_url;
-  tenantdb *other = second(&other_url,
-                           "INSERT INTO plans VALUES (2, 'free'), (1, E'\"gold\"\\n'), (3, 'other');"
-                           "INSERT INTO regions VALUES ('AT', '7')",
-                           NULL);
+  static const char *const levels[] = {"routing", "role", "login"};
   bytes all = export_of(db, "acme");
-  assert_string_equal(import_reporting(other, &all, NULL), "regions 1/0/0;plans 0/2/0;");
-  assert_int_equal(notes_of(other_url, "plan_id = 2 AND id % 5 = 0"), 20);
-  assert_int_equal(notes_of(other_url, "plan_id = 1 AND id % 5 = 1"), 20);
-  assert_int_equal(notes_of(other_url, "plan_id IS NOT NULL"), 40);
-  harness_assert_ok(tenantdb_tenant_purge(other, "there", 1, &error), error);
-  /* By ids they are taken for each other, as was asked. */
-  tenantdb_archive_options *options = option("match", "id");
-  assert_string_equal(import_reporting(other, &all, options), "regions 1/0/0;plans 2/0/0;");
-  assert_int_equal(notes_of(other_url, "plan_id = 1 AND id % 5 = 0"), 20);
-  tenantdb_archive_options_free(options);
+  for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+    const char *own;
+    tenantdb *other =
+        second(&own, SAME_SHARED, FIXTURE_OPTIONS("isolation.level", levels[i], "login.passwords", "none"));
+    harness_assert_ok(import_as(other, "there", &all, NULL, &error), error);
+    char *copy = archive_schema(own, "there");
+    assert_string_equal(fixture_findings(other, "there"), "");
+    tenantdb_session *session = fixture_session(other, "there");
+    assert_string_equal(fixture_cell(session, "SELECT count(*) FROM notes"), "100");
+    tenantdb_session_close(session);
+    harness_assert_ok(tenantdb_tenant_copy(other, "there", other, "again", NULL, NULL, NULL, &error), error);
+    free(copy);
+    tenantdb_close(other);
+    harness_drop_database(own);
+  }
   free(all.data);
-  tenantdb_close(other);
-  harness_drop_database(other_url);
-}
-
-static void test_unresolved(void **state) {
-  (void)state;
-  const char *other_url;
-  tenantdb *other = second(&other_url, "INSERT INTO plans VALUES (1, 'renamed'), (9, 'free')", NULL);
-  bytes all = export_of(db, "acme");
-  tenantdb_status status = import_as(other, "there", &all, NULL);
-  harness_assert_status(status, error, TENANTDB_CONSTRAINT, TENANTDB_REASON_REFERENCE_UNRESOLVED);
-  harness_assert_message(error, "1 rows of shared table regions that notes (country, region) refers to");
-  assert_string_equal(tenantdb_error_detail(error), "(AT,7)");
-  assert_string_equal(tenantdb_error_tenant(error), "there");
-  tenantdb_error_free(error);
-  error = NULL;
-  harness_sql(other_url, "INSERT INTO regions VALUES ('AT', '7')");
-  status = import_as(other, "there", &all, NULL);
-  harness_assert_status(status, error, TENANTDB_CONSTRAINT, TENANTDB_REASON_REFERENCE_UNRESOLVED);
-  harness_assert_message(error, "by their natural key");
-  assert_non_null(strstr(tenantdb_error_detail(error), "gold"));
-  tenantdb_error_free(error);
-  error = NULL;
-  assert_int_equal(harness_count(other_url, "SELECT count(*) FROM tenantdb.tenants"), 0);
-  tenantdb_archive_options *options = option("references", "null");
-  assert_string_equal(import_reporting(other, &all, options), "regions 1/0/0;plans 0/1/1;");
-  assert_int_equal(notes_of(other_url, "plan_id = 9 AND id % 5 = 0"), 20);
-  assert_int_equal(notes_of(other_url, "plan_id IS NULL"), 80);
-  tenantdb_archive_options_free(options);
-  free(all.data);
-  tenantdb_close(other);
-  harness_drop_database(other_url);
 }
 
 int main(void) {
@@ -383,7 +439,8 @@ int main(void) {
       cmocka_unit_test(test_by_hand),    cmocka_unit_test(test_given_up),
       cmocka_unit_test(test_damaged),    cmocka_unit_test(test_forged),
       cmocka_unit_test(test_files),      cmocka_unit_test(test_describe),
-      cmocka_unit_test(test_mapped),     cmocka_unit_test(test_unresolved),
+      cmocka_unit_test(test_one_moment), cmocka_unit_test(test_flat),
+      cmocka_unit_test(test_levels),
   };
   return cmocka_run_group_tests_name("archive", tests, setup, teardown);
 }

@@ -470,6 +470,42 @@ static void test_levels(void **state) {
   }
 }
 
+/* By a user without special rights, on a database that was hardened by somebody who has them. */
+static void test_hardened(void **state) {
+  (void)state;
+  const char *role = harness_role("LOGIN CREATEROLE");
+  const char *own = harness_database();
+  char *name = harness_database_name(own);
+  char *as_role = harness_url_with(own, NULL, role, NULL);
+  harness_sql(own, "GRANT CREATE ON DATABASE %s TO %s; GRANT CREATE, USAGE ON SCHEMA public TO %s", name,
+              role, role);
+  tenantdb *other = archive_open(as_role, NULL);
+  archive_shared(own);
+  char *from = archive_fill(own, other, "a");
+  tenantdb_close(other);
+  other = fixture_open(own, archive_registry(), NULL);
+  harness_assert_ok(tenantdb_harden(other, 1, NULL, &error), error);
+  tenantdb_close(other);
+  other = archive_open(as_role, FIXTURE_OPTIONS("isolation.level", "hardened"));
+  harness_assert_ok(tenantdb_tenant_clone(other, "a", "b", NULL, NULL, NULL, &error), error);
+  harness_assert_ok(tenantdb_tenant_copy(other, "a", other, "c", NULL, NULL, NULL, &error), error);
+  static const char *const slugs[] = {"b", "c"};
+  for (int i = 0; i < 2; i++) {
+    char *copy = archive_schema(own, slugs[i]);
+    archive_assert_same(own, from, own, copy);
+    assert_string_equal(fixture_findings(other, slugs[i]), "");
+    free(copy);
+  }
+  tenantdb_close(other);
+  other = fixture_open(own, archive_registry(), NULL);
+  harness_assert_ok(tenantdb_harden_undo(other, 1, NULL, &error), error);
+  tenantdb_close(other);
+  free(from);
+  free(name);
+  free(as_role);
+  harness_drop_database(own);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_same),          cmocka_unit_test(test_properties),
@@ -479,7 +515,7 @@ int main(void) {
       cmocka_unit_test(test_hidden_rows),   cmocka_unit_test(test_again),
       cmocka_unit_test(test_dump),          cmocka_unit_test(test_names),
       cmocka_unit_test(test_writers_go_on), cmocka_unit_test(test_busy),
-      cmocka_unit_test(test_levels),
+      cmocka_unit_test(test_levels),        cmocka_unit_test(test_hardened),
   };
   return cmocka_run_group_tests_name("clone", tests, setup, teardown);
 }

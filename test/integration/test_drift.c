@@ -315,6 +315,23 @@ static void test_concurrently_fails(void **state) {
   drifted_assert_clean(db);
 }
 
+/* From PostgreSQL 18 on NOT NULL may be declared without being proved. */
+static void test_unproved_not_null(void **state) {
+  (void)state;
+  if (harness_count(url, "SELECT current_setting('server_version_num')::integer") < 180000) {
+    skip();
+  }
+  in_tenant("ant",
+            "ALTER TABLE people ALTER COLUMN active DROP NOT NULL;"
+            "ALTER TABLE people ADD CONSTRAINT certain NOT NULL active NOT VALID");
+  assert_string_equal(
+      drifted_find(db, NULL),
+      "invalid | error | column people.active | boolean not null default true | boolean not null not "
+      "valid default true | 1 | [\"ant\"] | 0\n");
+  assert_null(strstr(drifted_repair(db, 1, NULL), "failed"));
+  drifted_assert_clean(db);
+}
+
 /* ---------------------------------------------------------------- what is kept */
 
 /* The registry's form is made again when the server would write another. */
@@ -389,7 +406,7 @@ int main(void) {
       cmocka_unit_test(test_two_callers),  cmocka_unit_test(test_one_connection),
       cmocka_unit_test(test_concurrently), cmocka_unit_test(test_concurrently_fails),
       cmocka_unit_test(test_kept),         cmocka_unit_test(test_twice),
-      cmocka_unit_test(test_odd_names),
+      cmocka_unit_test(test_odd_names),    cmocka_unit_test(test_unproved_not_null),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,20 +1,9 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* What tests of archives share: a tenant with a bit of everything, and ways there and back. */
-#ifndef ARCHIVE_FIXTURE_H
-#define ARCHIVE_FIXTURE_H
-
-#include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
+/* Archives in memory, and databases that they come from and go to. */
+#ifndef TNDB_ARCHIVE_BYTES_H
+#define TNDB_ARCHIVE_BYTES_H
 
 #include "archive_registry.h"
-#include "resident.h"
-#include "tenant/archive_content.h"
-
-static const char *url;
-static tenantdb *db;
-static tenantdb_error *error;
-static char *source;
 
 /* An archive in memory. */
 typedef struct bytes {
@@ -32,7 +21,8 @@ static inline int32_t collect(void *user, const void *part, size_t length) {
 
 static inline bytes export_of(tenantdb *from, const char *tenant) {
   bytes all = {NULL, 0};
-  harness_assert_ok(tenantdb_tenant_export(from, tenant, NULL, collect, &all, &error), error);
+  tenantdb_error *failure = NULL;
+  harness_assert_ok(tenantdb_tenant_export(from, tenant, NULL, collect, &all, &failure), failure);
   return all;
 }
 
@@ -53,36 +43,15 @@ static inline int32_t give(void *user, void *buffer, size_t size, size_t *length
 }
 
 static inline tenantdb_status import_as(tenantdb *into, const char *slug, const bytes *all,
-                                        const tenantdb_archive_options *options) {
+                                        const tenantdb_archive_options *options, tenantdb_error **failure) {
   supply from = {all, 0};
-  return tenantdb_tenant_import(into, slug, NULL, give, &from, options, NULL, &error);
+  return tenantdb_tenant_import(into, slug, NULL, give, &from, options, NULL, failure);
 }
 
 static inline tenantdb_archive_options *option(const char *key, const char *value) {
   tenantdb_archive_options *options = tenantdb_archive_options_new();
   tenantdb_archive_options_set(options, key, value);
   return options;
-}
-
-static inline int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  db = archive_open(url, NULL);
-  archive_shared(url);
-  source = archive_fill(url, db, "acme");
-  return 0;
-}
-
-static inline int teardown(void **state) {
-  (void)state;
-  free(source);
-  tenantdb_close(db);
-  harness_drop_database(url);
-  return 0;
-}
-
-static inline void purge(const char *slug) {
-  harness_assert_ok(tenantdb_tenant_purge(db, slug, 1, &error), error);
 }
 
 /* A second database with the same shared rows, or others. */
@@ -96,5 +65,18 @@ static inline tenantdb *second(const char **other_url, const char *shared, const
 #define SAME_SHARED                                                           \
   "INSERT INTO plans VALUES (1, 'free'), (2, E'\"gold\"\\n'), (3, 'unused');" \
   "INSERT INTO regions VALUES ('AT', '7')"
+
+/* Tenants of "CREATE TABLE things (…)", and a shared table. */
+static inline tenantdb *with_things(const char **its_url, const char *sql) {
+  tenantdb_registry *registry = tenantdb_registry_new();
+  tenantdb_base_sql(tenantdb_registry_base(registry, "Central", TENANTDB_BASE_SHARED),
+                    "CREATE TABLE plans (id integer PRIMARY KEY)");
+  tenantdb_base_sql(tenantdb_registry_base(registry, "Service", TENANTDB_BASE_TENANT), sql);
+  *its_url = harness_database();
+  tenantdb *it = fixture_open(*its_url, registry, NULL);
+  tenantdb_error *failure = NULL;
+  harness_assert_ok(tenantdb_bootstrap(it, &failure), failure);
+  return it;
+}
 
 #endif
