@@ -319,7 +319,10 @@ static void test_concurrently_fails(void **state) {
 static void test_unproved_not_null(void **state) {
   (void)state;
   if (harness_count(url, "SELECT current_setting('server_version_num')::integer") < 180000) {
-    skip();
+    /* Before version 18 there is no such thing: the server does not even read it. */
+    assert_string_equal(harness_sqlstate(url, "ALTER TABLE x ADD CONSTRAINT c NOT NULL a NOT VALID"),
+                        "42601");
+    return;
   }
   in_tenant("ant",
             "ALTER TABLE people ALTER COLUMN active DROP NOT NULL;"
