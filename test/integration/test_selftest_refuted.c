@@ -41,8 +41,14 @@ static void refuted(broken_way way, const char *other, const char *check, const 
   tenantdb *db = selftest_open(broken_url(pooler), &book, NULL);
   tenantdb_result *checks = NULL;
   assert_int_equal(selftest_strategy(db), TENANTDB_STRATEGY_DIRECT);
-  harness_assert_status(tenantdb_selftest(db, &checks, &error), error, TENANTDB_ISOLATION,
-                        TENANTDB_REASON_POOLER_BETWEEN);
+  tenantdb_status status = tenantdb_selftest(db, &checks, &error);
+  /* What a pooler mixes up may hit the test's own questions first: that proves nothing either way. */
+  for (int again = 0; status == TENANTDB_CONNECTION && again < 5; again++) {
+    print_message("%s: %s\n", check, tenantdb_error_message(error));
+    tenantdb_error_free(error);
+    status = tenantdb_selftest(db, &checks, &error);
+  }
+  harness_assert_status(status, error, TENANTDB_ISOLATION, TENANTDB_REASON_POOLER_BETWEEN);
   harness_assert_message(error, "isolation is refuted by check ");
   harness_assert_message(error, check);
   harness_assert_message(error, observed);
