@@ -144,7 +144,7 @@ static void append_hash(tndb_buffer *sql, const tndb_shape_column *column, size_
       {"uuid", "pg_catalog.uuid_hash_extended(", ""},
       {"jsonb", "pg_catalog.jsonb_hash_extended(", ""},
       {"timestamp without time zone", "pg_catalog.timestamp_hash_extended(", ""},
-      {"timestamp with time zone", "pg_catalog.timestamp_hash_extended(pg_catalog.timezone('UTC', ", ")"}};
+      {"timestamp with time zone", "pg_catalog.timestamp_hash_extended(pg_catalog.timezone('GMT', ", ")"}};
   size_t i = 0;
   size_t count = sizeof known / sizeof known[0];
   while (i < count && (column->own || strcmp(column->type, known[i][0]) != 0)) {
@@ -186,7 +186,7 @@ void tndb_shape_checksum(tndb_buffer *sql, const char *schema, const tndb_shape_
 void tndb_shape_settle_text(tndb_work *work) {
   static const char *const settings[] = {
       "SET LOCAL datestyle = 'ISO, YMD'", "SET LOCAL intervalstyle = 'postgres'",
-      "SET LOCAL timezone = 'UTC'",       "SET LOCAL extra_float_digits = 3",
+      "SET LOCAL timezone = 'GMT'",       "SET LOCAL extra_float_digits = 3",
       "SET LOCAL bytea_output = 'hex'",   "SET LOCAL lc_monetary = 'C'",
       "SET LOCAL xmloption = 'content'",  "SET LOCAL row_security = off",
       "SET LOCAL statement_timeout = 0",  "SET LOCAL idle_in_transaction_session_timeout = 0"};
