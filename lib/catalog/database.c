@@ -332,12 +332,15 @@ static tenantdb_status connect_first(tenantdb *db, bool lenient, tenantdb_error 
     tndb_strategy_settle(db);
   }
   if (!status) {
-    status = learn(db, conn, deadline, &row, error);
+    tenantdb_error *own = NULL;
+    status = learn(db, conn, deadline, &row, &own);
     if (status && lenient && !conn->dead && status != TENANTDB_MEMORY) {
-      tndb_error_reset(error);
+      tenantdb_error_free(own);
       row = (tndb_catalog_row){0};
       db->level = TENANTDB_ISOLATION_ROUTING;
       status = TENANTDB_OK;
+    } else if (status) {
+      status = tndb_error_pass(error, own);
     }
   }
   if (!status) {

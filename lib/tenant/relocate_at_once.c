@@ -154,11 +154,13 @@ static tenantdb_status carry_out(tndb_work *work, tndb_relocation *job, const tn
     return status;
   }
   plan_moves(job, survey);
-  status = tndb_relocate_judge(job, "nothing was moved", error);
-  if (status || !job->apply) {
-    return job->apply ? status : TENANTDB_OK;
+  if (!job->apply) {
+    return TENANTDB_OK;
   }
-  status = lock_tables(work, job, survey, error);
+  status = tndb_relocate_judge(job, "nothing was moved", error);
+  if (!status) {
+    status = lock_tables(work, job, survey, error);
+  }
   if (status) {
     return status;
   }

@@ -125,6 +125,8 @@ static tenantdb_status carry_out(tndb_work *work, tndb_relocation *job, size_t f
 
 static tenantdb_status read_open(tndb_work *work, tndb_relocation *job, tenantdb_error **error) {
   bool open = false;
+  /* Not the caller's: they are the relocation's, and those of an earlier attempt go with what it read. */
+  job->settings.from = job->settings.to = NULL;
   tenantdb_status status = tndb_relocate_find(work, job, &open, error);
   if (!status && !open) {
     return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_NO_RELOCATION,

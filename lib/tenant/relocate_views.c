@@ -182,10 +182,10 @@ static tenantdb_status prepare(tndb_work *work, tndb_relocation *job, tndb_surve
     return status;
   }
   plan_companions(job, survey);
-  status = tndb_relocate_judge(job, "nothing was moved", error);
   if (!job->apply) {
     return plan_moves(work, job, survey, error);
   }
+  status = tndb_relocate_judge(job, "nothing was moved", error);
   if (status) {
     return status;
   }

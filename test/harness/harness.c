@@ -26,6 +26,7 @@ static void register_clean_up(void) {
   }
 }
 
+HARNESS_FORMAT(1, 0)
 static char *text(const char *format, va_list arguments) {
   va_list again;
   va_copy(again, arguments);

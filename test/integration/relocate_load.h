@@ -27,7 +27,7 @@ typedef struct writers {
   atomic_llong rounds;
   atomic_llong slowest_us;
   atomic_llong errors;
-  char first[500];
+  char first[1200];
   pthread_t old_threads[WRITERS];
   pthread_t new_threads[WRITERS];
   int n_old;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* A tenant out of a database as an archive, and into one again. */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -323,11 +324,11 @@ static void test_describe(void **state) {
 
 /* ---------------------------------------------------------------- one moment */
 
-static volatile int writing;
+static atomic_bool writing;
 
 static void *write_pairs(void *user) {
   (void)user;
-  while (writing) {
+  while (atomic_load(&writing)) {
     harness_sql(url,
                 "SET search_path = %s; BEGIN; INSERT INTO plus SELECT i FROM generate_series(1, 20) i;"
                 "INSERT INTO minus SELECT -i FROM generate_series(1, 20) i; COMMIT",
@@ -340,7 +341,7 @@ static void *write_pairs(void *user) {
 static void test_one_moment(void **state) {
   (void)state;
   pthread_t writers[2];
-  writing = 1;
+  atomic_store(&writing, true);
   for (int i = 0; i < 2; i++) {
     assert_int_equal(pthread_create(&writers[i], NULL, write_pairs, NULL), 0);
   }
@@ -361,7 +362,7 @@ static void test_one_moment(void **state) {
       purge(slugs[k]);
     }
   }
-  writing = 0;
+  atomic_store(&writing, false);
   for (int i = 0; i < 2; i++) {
     pthread_join(writers[i], NULL);
   }

@@ -3,6 +3,7 @@
  * Diagnosis by users who are no superusers, and of configurations by which
  * nothing can be opened.
  */
+#include "base/memory.h"
 #include "diagnosed.h"
 
 static const char *url;     /* a superuser's */
@@ -94,6 +95,7 @@ static void test_plain(void **state) {
   tenantdb *db = NULL;
   fixture_assert_refused(tenantdb_open(config, NULL, &db, &error), error, TENANTDB_PERMISSION,
                          TENANTDB_REASON_SERVER_PERMISSION, "permission denied");
+  int64_t live = tndb_memory_live();
   const char *const objects[] = {"schema tenantdb", "tenantdb.catalog", "tenantdb.tenants"};
   for (size_t i = 0; i < 3; i++) {
     harness_assert_ok(tenantdb_diagnose_connection(config, &findings, &error), error);
@@ -104,6 +106,7 @@ static void test_plain(void **state) {
   assert_int_equal(diagnosed_row(findings, "catalog-unreadable", ""), -1);
   run_found(findings, "isolation-too-low", "level role");
   tenantdb_result_free(findings);
+  assert_int_equal(tndb_memory_live(), live);
   tenantdb_config_free(config);
 
   db = fixture_open(plain_url, NULL, FIXTURE_OPTIONS(ANY_RELEASE));
