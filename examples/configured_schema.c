@@ -2,8 +2,10 @@
 /*
  * An application whose tables live in one schema that the environment names:
  * DATABASE_URL and DATABASE_SCHEMA. It begins in public, gets a user of its own,
- * moves to teddy_ai at once and on to teddy-ai behind views, while somebody
- * writes all the time; then its three classic troubles are made and diagnosed.
+ * moves from public with its data in both ways, at once to teddy_ai and behind
+ * views to teddy-ai, while somebody writes all the time; then its three classic
+ * troubles are made, diagnosed and mended. Run again on the same database it finds
+ * its tables where the last run left them.
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -172,28 +174,28 @@ static void relocate(tenantdb *db, const char *from, const char *to, const char 
 static const char counts[] =
     "SELECT (SELECT count(*) FROM users) = (SELECT count(*) FROM conversations) + 1, current_schema()";
 
-/* The writer names tables without a schema, and his path has the old one and the new: nothing else is needed. */
-static void move_at_once(void) {
-  tenantdb *both = open_application(NULL, "teddy_ai", NULL), *old = open_application(NULL, NULL, NULL);
+/* Nobody may use the old name meanwhile: the writer names tables without a schema, and his path has both. */
+static void move_at_once(const char *from, const char *to) {
+  tenantdb *both = open_application(from, to, NULL), *old = open_application(from, NULL, NULL);
   writer w;
   start_writer(&w, both);
-  relocate(old, "public", "teddy_ai", "at_once", 0);
-  relocate(old, "public", "teddy_ai", "at_once", 1);
+  relocate(old, from, to, "at_once", 0);
+  relocate(old, from, to, "at_once", 1);
   stop_writer(&w, "a connection with both schemas in its path");
   tenantdb_close(both);
   tenantdb_close(old);
-  tenantdb *new = open_application("teddy_ai", NULL, NULL);
+  tenantdb *new = open_application(to, NULL, NULL);
   run(new, counts, "  every user has his conversation: ", ", in ", "");
   tenantdb_close(new);
 }
 
-static void move_by_views(void) {
+static void move_by_views(const char *from, const char *to) {
   tenantdb_error *error = NULL;
-  tenantdb *old = open_application("teddy_ai", NULL, NULL), *new = open_application("teddy-ai", NULL, NULL);
+  tenantdb *old = open_application(from, NULL, NULL), *new = open_application(to, NULL, NULL);
   writer before, after;
   start_writer(&before, old);
-  relocate(old, "teddy_ai", "teddy-ai", "views", 0);
-  relocate(old, "teddy_ai", "teddy-ai", "views", 1);
+  relocate(old, from, to, "views", 0);
+  relocate(old, from, to, "views", 1);
   start_writer(&after, new);
   stop_writer(&before, "the old version");
   tenantdb_status status = tenantdb_relocate_finish(new, NULL, 1, NULL, &error);
@@ -201,58 +203,120 @@ static void move_by_views(void) {
   stop_writer(&after, "the new version");
   must("bootstrap", tenantdb_bootstrap(new, &error), &error);
   run(new, counts, "  every user has his conversation: ", ", in ", "");
-  run(new, "SELECT count(*) FROM pg_class WHERE relnamespace = 'teddy_ai'::regnamespace",
-      "  left in teddy_ai: ", "", "");
+  run(new,
+      "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename IN ('users', 'messages')",
+      "  left in public: ", "", "");
   tenantdb_close(old);
   tenantdb_close(new);
 }
 
 /* ---------------------------------------------------------------- troubles */
 
-static void diagnose(const char *trouble, tenantdb *db, const char *code) {
+/* It must fail; what the application's log says of it, without what differs from run to run. */
+static void provoke(tenantdb *db, const char *sql) {
+  tenantdb_session *session = NULL;
+  tenantdb_error *error = NULL;
+  tenantdb_status status = tenantdb_session_open_shared(db, NULL, &session, &error);
+  status = status ? status : tenantdb_session_query(session, sql, NULL, NULL, &error);
+  const char *message = status ? tenantdb_error_message(error) : "none";
+  printf("  ERROR: %.*s\n", (int)strcspn(message, "("), message);
+  tenantdb_error_free(error);
+  tenantdb_session_close(session);
+}
+
+/* What a diagnosis finds of that kind; and when `by` is given, he runs the SQL that mends it. */
+static void diagnose(tenantdb *db, const char *code, tenantdb *by) {
   tenantdb_result *findings = NULL;
   tenantdb_error *error = NULL;
   must("diagnose", tenantdb_diagnose(db, NULL, &findings, &error), &error);
-  printf("  %s\n", trouble);
   for (int32_t i = 0; i < tenantdb_result_rows(findings); i++) {
     const char *sql = tenantdb_result_value(findings, i, 7);
     if (strcmp(tenantdb_result_value(findings, i, 1), code) == 0) {
-      printf("    %s: %s\n      %s\n", tenantdb_result_value(findings, i, 4),
-             tenantdb_result_value(findings, i, 6), sql ? sql : "");
+      printf("    %s: %s\n    %s\n      %s\n", tenantdb_result_value(findings, i, 3),
+             tenantdb_result_value(findings, i, 4), tenantdb_result_value(findings, i, 6), sql ? sql : "");
+      if (by && sql) {
+        execute(by, sql);
+      }
       break;
     }
   }
   tenantdb_result_free(findings);
-  tenantdb_close(db);
 }
 
-int main(void) {
+static void make_troubles(tenantdb *db) {
+  tenantdb_error *error = NULL;
+  printf("Trouble: the schema is not found\n");
+  tenantdb *wrong = open_application("teddy_ia", NULL, NULL);
+  provoke(wrong, "SELECT * FROM users");
+  diagnose(wrong, "shared-schema-missing", NULL);
+  tenantdb_close(wrong);
+
+  printf("Trouble: permission denied\n");
+  execute(db, "GRANT USAGE ON SCHEMA tenantdb TO " APPLICATION_USER);
+  execute(db, "GRANT SELECT ON ALL TABLES IN SCHEMA tenantdb TO " APPLICATION_USER);
+  execute(db, "REVOKE ALL ON SCHEMA \"teddy-ai\" FROM " APPLICATION_USER);
+  wrong = open_application("teddy-ai", NULL, APPLICATION_USER);
+  provoke(wrong, "SELECT * FROM users");
+  diagnose(wrong, "shared-permission", db);
+  run(wrong, "SELECT count(*) > 0 FROM users", "  mended, he sees users: ", "", "");
+  tenantdb_close(wrong);
+
+  printf("Trouble: the tables are in another schema than DATABASE_SCHEMA\n");
+  wrong = open_application(NULL, NULL, NULL);
+  if (!tenantdb_bootstrap(wrong, &error)) {
+    exit(EXIT_FAILURE); /* it would have made empty ones */
+  }
+  printf("  ERROR: %s\n", tenantdb_error_message(error));
+  tenantdb_error_free(error);
+  diagnose(wrong, "table-elsewhere", NULL);
+  tenantdb_close(wrong);
+}
+
+/* ---------------------------------------------------------------- from the first start on */
+
+/* Where the last run left the tables they are not made again: they are moved back. */
+static tenantdb *start(void) {
   tenantdb_error *error = NULL;
   printf("DATABASE_SCHEMA is not set\n");
   tenantdb *db = open_application(NULL, NULL, NULL);
-  must("bootstrap", tenantdb_bootstrap(db, &error), &error);
-  run(db, "SELECT current_schema()", "INFO: Creating tables in schema: ", "", "");
+  tenantdb_status status = tenantdb_bootstrap(db, &error);
+  bool again = status && tenantdb_error_reason(error) == TENANTDB_REASON_SHARED_TABLES_ELSEWHERE;
+  if (again) {
+    printf("  %s\n", tenantdb_error_message(error));
+    tenantdb_error_free(error);
+    relocate(db, "teddy-ai", "public", "at_once", 1);
+    status = tenantdb_bootstrap(db, &error);
+  }
+  must("bootstrap", status, &error);
+  run(db, "SELECT current_schema()",
+      again ? "INFO: Tables are in schema: " : "INFO: Creating tables in schema: ", "", "");
   run(db,
       "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY tablename "
       "COLLATE \"C\"",
-      "INFO: Table ", ".", " created successfully");
-  execute(db, "INSERT INTO users (email) VALUES ('first@example.com')");
+      "INFO: Table ", ".", again ? " is there" : " created successfully");
+  execute(db, "INSERT INTO users (email) VALUES ('first@example.com') ON CONFLICT (email) DO NOTHING");
+  return db;
+}
 
-  printf("A user of its own\n");
-  execute(db, "DROP ROLE IF EXISTS " APPLICATION_USER);
-  execute(db, "CREATE ROLE " APPLICATION_USER " LOGIN");
-  execute(db, "GRANT ALL ON ALL TABLES IN SCHEMA public TO " APPLICATION_USER);
-  execute(db, "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO " APPLICATION_USER);
-  execute(db, "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT ALL ON TABLES TO " APPLICATION_USER);
-  tenantdb_close(db);
+/* What he needs in a schema, of what is there and of what will be. */
+static void grant(tenantdb *db, const char *schema) {
+  static const char *const rights[] = {
+      "GRANT USAGE ON SCHEMA \"%s\" TO " APPLICATION_USER,
+      "GRANT ALL ON ALL TABLES IN SCHEMA \"%s\" TO " APPLICATION_USER,
+      "GRANT ALL ON ALL SEQUENCES IN SCHEMA \"%s\" TO " APPLICATION_USER,
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA \"%s\" GRANT ALL ON TABLES TO " APPLICATION_USER,
+      "ALTER DEFAULT PRIVILEGES IN SCHEMA \"%s\" GRANT ALL ON SEQUENCES TO " APPLICATION_USER,
+  };
+  for (size_t i = 0; i < sizeof rights / sizeof rights[0]; i++) {
+    const char *hole = strstr(rights[i], "%s");
+    char sql[256];
+    snprintf(sql, sizeof sql, "%.*s%s%s", (int)(hole - rights[i]), rights[i], schema, hole + 2);
+    execute(db, sql);
+    printf("  %s\n", sql);
+  }
+}
 
-  printf("From public to teddy_ai, at once\n");
-  move_at_once();
-  printf("From teddy_ai to teddy-ai, with zero downtime\n");
-  move_by_views();
-
-  printf("Verification\n");
-  db = open_application("teddy-ai", NULL, NULL);
+static void verify(tenantdb *db) {
   run(db,
       "SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'teddy-ai' ORDER BY tablename COLLATE "
       "\"C\"",
@@ -264,20 +328,38 @@ int main(void) {
       "', format('%I.%I', schemaname, tablename), 'SELECT, INSERT, UPDATE, DELETE') AND "
       "has_schema_privilege('" APPLICATION_USER "', schemaname, 'USAGE')",
       "  " APPLICATION_USER " may use ", " of them", "");
+  execute(db, "CREATE TABLE made_later (id serial)");
+  run(db,
+      "SELECT has_table_privilege('" APPLICATION_USER
+      "', 'made_later', 'INSERT') AND has_sequence_privilege('" APPLICATION_USER
+      "', 'made_later_id_seq', 'USAGE')",
+      "  and what is made later: ", "", "");
+  execute(db, "DROP TABLE made_later");
+}
 
-  printf("Troubles\n");
-  diagnose("schema \"teddy_ia\" does not exist", open_application("teddy_ia", NULL, NULL),
-           "shared-schema-missing");
-  execute(db, "GRANT USAGE ON SCHEMA tenantdb TO " APPLICATION_USER);
-  execute(db, "GRANT SELECT ON ALL TABLES IN SCHEMA tenantdb TO " APPLICATION_USER);
-  execute(db, "REVOKE ALL ON SCHEMA \"teddy-ai\" FROM " APPLICATION_USER);
-  diagnose("permission denied for schema teddy-ai", open_application("teddy-ai", NULL, APPLICATION_USER),
-           "shared-permission");
-  diagnose("the tables are in teddy-ai, and DATABASE_SCHEMA is not set", open_application(NULL, NULL, NULL),
-           "table-elsewhere");
+int main(void) {
+  tenantdb *db = start();
+  printf("A user of its own\n");
+  execute(db, "DROP ROLE IF EXISTS " APPLICATION_USER);
+  execute(db, "CREATE ROLE " APPLICATION_USER " LOGIN PASSWORD 'secure_password'");
+  grant(db, "public");
+  tenantdb_close(db);
+
+  printf("From public to teddy_ai, at once; and back, which is the same thing\n");
+  move_at_once("public", "teddy_ai");
+  move_at_once("teddy_ai", "public");
+  printf("From public to teddy-ai, with zero downtime\n");
+  move_by_views("public", "teddy-ai");
+
+  printf("Verification\n");
+  db = open_application("teddy-ai", NULL, NULL);
+  grant(db, "teddy-ai");
+  verify(db);
+  make_troubles(db);
 
   execute(db, "DROP OWNED BY " APPLICATION_USER);
   execute(db, "DROP ROLE " APPLICATION_USER);
+  execute(db, "DROP SCHEMA teddy_ai");
   tenantdb_close(db);
   return EXIT_SUCCESS;
 }

@@ -82,6 +82,11 @@ TENANTDB_API void tenantdb_close(tenantdb *db);
  * when there is nothing to do. A shared table that is already there is adopted
  * when it has the declared columns, and refused by name when it has not.
  *
+ * Option database.schema moves nothing: when the shared tables were made in
+ * another schema than it names now, this is refused with SHARED_TABLES_ELSEWHERE,
+ * naming that schema. tenantdb_relocate() moves them. The same when all of them
+ * are gone from the database.
+ *
  * Ownership: nothing is handed over.
  * Thread:    any.
  * Status:    MEMORY, CONNECTION, PERMISSION, TIMEOUT, BUSY, CONFLICT, ALREADY_EXISTS, UNSUPPORTED, SQL, STATE, UNKNOWN.

@@ -90,6 +90,7 @@ enum {
   TENANTDB_REASON_CATALOG_OLDER = 142, /**< the catalog must be upgraded first */
   TENANTDB_REASON_CATALOG_COLLISION = 143, /**< the catalog's tables would collide with others */
   TENANTDB_REASON_SHARED_TABLE_DIFFERS = 144, /**< a table in the shared schema is not the declared one */
+  TENANTDB_REASON_SHARED_TABLES_ELSEWHERE = 145, /**< the shared tables are not in the schema that the configuration names */
   TENANTDB_REASON_SCOPE_NOT_PROVED = 160, /**< what is in force on the connection is not the tenant's scope */
   TENANTDB_REASON_ISOLATION_TOO_LOW = 161, /**< the isolation level is below the minimum */
   TENANTDB_REASON_TENANT_HAS_NO_ROLE = 162, /**< the tenant was provisioned at a lower isolation level */
@@ -131,7 +132,12 @@ enum {
   TENANTDB_REASON_ARCHIVE_NEWER = 262, /**< an archive is of a format that this library does not know */
   TENANTDB_REASON_REFERENCE_UNRESOLVED = 263, /**< rows refer to rows of shared tables that are not there */
   TENANTDB_REASON_COPY_DIFFERS = 264, /**< what was copied is not what was there: a count or a checksum differs */
-  TENANTDB_REASON_FILE = 265 /**< a file cannot be read or written */
+  TENANTDB_REASON_FILE = 265, /**< a file cannot be read or written */
+  TENANTDB_REASON_MOVE_REFUSED = 270, /**< something that moving a tenant needs is lacking; the report says what */
+  TENANTDB_REASON_MOVE_OPEN = 271, /**< a move of the tenant is under way, to be finished or undone first */
+  TENANTDB_REASON_MOVE_PATIENCE = 272, /**< patience ended before the tenant was switched */
+  TENANTDB_REASON_TENANT_MOVED = 273, /**< the tenant was moved to another database */
+  TENANTDB_REASON_NO_MOVE = 274 /**< there is no move to undo */
 };
 
 /**

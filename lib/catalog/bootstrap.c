@@ -142,8 +142,12 @@ static tenantdb_status bootstrap(tndb_work *work, tndb_catalog_row *row, tenantd
         "the catalog is of version %lld, this library knows up to version %d: use a newer library",
         (long long)row->version, TNDB_CATALOG_VERSION);
   }
+  bool is_new = row->version == 0;
   if (!status && row->version < TNDB_CATALOG_VERSION) {
     status = upgrade(work, row, error);
+  }
+  if (!status && !is_new) {
+    status = tndb_shared_check_place(work, error);
   }
   if (!status && db->level >= TENANTDB_ISOLATION_ROLE && !row->group_role[0]) {
     status = create_group_role(work, row, error);

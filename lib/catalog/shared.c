@@ -27,7 +27,7 @@ typedef struct plan {
   size_t count;
 } plan;
 
-static void hash_item(const tndb_ddl_item *item, char hex[TNDB_SHA256_HEX]) {
+void tndb_shared_hash(const tndb_ddl_item *item, char hex[TNDB_SHA256_HEX]) {
   tndb_sha256 hash;
   unsigned char digest[TNDB_SHA256_BYTES];
   tndb_sha256_start(&hash);
@@ -38,9 +38,7 @@ static void hash_item(const tndb_ddl_item *item, char hex[TNDB_SHA256_HEX]) {
   tndb_sha256_hex(digest, sizeof digest, hex);
 }
 
-/* What is declared and not written down as done. */
-static tenantdb_status find_pending(tndb_work *work, const tndb_ddl *ddl, plan *todo,
-                                    tenantdb_error **error) {
+tenantdb_status tndb_shared_written(tndb_work *work, tndb_map *hashes, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_buffer_format(&sql, "SELECT hash FROM %sshared_objects", work->db->catalog);
   if (sql.failed) {
@@ -51,24 +49,32 @@ static tenantdb_status find_pending(tndb_work *work, const tndb_ddl *ddl, plan *
   if (status) {
     return status;
   }
-  tndb_map done = {NULL, 0, 0};
-  bool complete = true;
-  for (int i = 0; i < PQntuples(rows); i++) {
-    complete = complete && tndb_map_put(&done, PQgetvalue(rows, i, 0), rows);
+  for (int i = 0; i < PQntuples(rows) && !status; i++) {
+    status = tndb_map_put(hashes, PQgetvalue(rows, i, 0), hashes) ? TENANTDB_OK : tndb_no_memory(error);
   }
-  todo->items = tndb_alloc_array(ddl->count + 1, sizeof *todo->items);
-  complete = complete && todo->items;
-  for (size_t i = 0; complete && i < ddl->count; i++) {
+  PQclear(rows);
+  return status;
+}
+
+/* What is declared and not written down as done. */
+static tenantdb_status find_pending(tndb_work *work, const tndb_ddl *ddl, plan *todo,
+                                    tenantdb_error **error) {
+  tndb_map done = {NULL, 0, 0};
+  tenantdb_status status = tndb_shared_written(work, &done, error);
+  if (!status) {
+    todo->items = tndb_alloc_array(ddl->count + 1, sizeof *todo->items);
+    status = todo->items ? TENANTDB_OK : tndb_no_memory(error);
+  }
+  for (size_t i = 0; !status && i < ddl->count; i++) {
     pending *next = &todo->items[todo->count];
-    hash_item(&ddl->items[i], next->hash);
+    tndb_shared_hash(&ddl->items[i], next->hash);
     if (!tndb_map_get(&done, next->hash)) {
       next->item = &ddl->items[i];
       todo->count++;
     }
   }
   tndb_map_free(&done);
-  PQclear(rows);
-  return complete ? TENANTDB_OK : tndb_no_memory(error);
+  return status;
 }
 
 /* ---------------------------------------------------------------- what is there already */
@@ -155,28 +161,45 @@ static const tenantdb_table *declared_table(const tenantdb_registry *registry, c
   return NULL;
 }
 
-static tenantdb_status check_adopted(tndb_work *work, const tndb_ddl_item *item, tenantdb_error **error) {
-  const tenantdb_table *table = declared_table(work->db->registry, item);
-  const char *schema = tndb_database_shared_schema(work->db);
+tenantdb_status tndb_shared_fits(tndb_work *work, const char *schema, const char *name,
+                                 const tenantdb_table *table, bool *fits, tndb_buffer *missing,
+                                 tenantdb_error **error) {
   tndb_auto_text_array columns = TNDB_TEXT_ARRAY_INIT;
   for (size_t i = 0; table && i < tndb_table_column_count(table); i++) {
     tndb_text_array_add(&columns, tndb_table_column_name(table, i));
   }
-  const char *values[] = {schema, item->name, tndb_text_array_finish(&columns)};
+  const char *values[] = {schema, name, tndb_text_array_finish(&columns)};
   PGresult *rows;
+  *fits = false;
   if (!values[2]) {
     return tndb_no_memory(error);
   }
   tenantdb_status status = tndb_work_query(work, missing_columns_sql, 3, values, &rows, error);
-  if (!status && PQntuples(rows) > 0) {
+  if (!status) {
+    *fits = PQntuples(rows) == 0;
+    if (missing && !*fits) {
+      tndb_buffer_append(missing, PQgetvalue(rows, 0, 0));
+    }
+    PQclear(rows);
+  }
+  return status;
+}
+
+static tenantdb_status check_adopted(tndb_work *work, const tndb_ddl_item *item, tenantdb_error **error) {
+  const char *schema = tndb_database_shared_schema(work->db);
+  tndb_auto_buffer missing = TNDB_BUFFER_INIT;
+  bool fits;
+  tenantdb_status status = tndb_shared_fits(work, schema, item->name,
+                                            declared_table(work->db->registry, item), &fits, &missing, error);
+  if (!status && missing.failed) {
+    status = tndb_no_memory(error);
+  }
+  if (!status && !fits) {
     status = tndb_origin(
         error, TENANTDB_ALREADY_EXISTS, TENANTDB_REASON_SHARED_TABLE_DIFFERS,
         "%s: a table of that name is in schema %s already and has no column %s; it was not touched: "
         "migrate it, or set database.schema to another schema",
-        item->place, schema, PQgetvalue(rows, 0, 0));
-  }
-  if (rows) {
-    PQclear(rows);
+        item->place, schema, tndb_buffer_text(&missing));
   }
   return status;
 }

@@ -55,7 +55,8 @@ typedef struct tndb_form_expected {
   const char *kinds; /* text arrays */
   const char *objects;
   const char *definitions;
-  const char *partitions; /* those that are declared; NULL: all there are */
+  const char
+      *partitions; /* tables that count although they are partitions: the declared; NULL: all there are */
 } tndb_form_expected;
 
 /*

@@ -18,7 +18,7 @@ static const char target_sql[] =
     " CROSS JOIN LATERAL (SELECT quote_ident(n.nspname) AS ident OFFSET 0) q"
     " LEFT JOIN pg_roles r ON r.rolname = w.role)";
 
-/* What belongs to an extension is the extension's affair. */
+/* What belongs to an extension is the extension's affair; the constructors of a range type are the type's. */
 static const char found_in_sql[] =
     " , dep AS MATERIALIZED ("
     " SELECT t.oid AS nsp, t.owner AS lord, t.role, t.grp, t.ident, d.classid, d.objid FROM target t JOIN "
@@ -45,7 +45,8 @@ static const char found_in_sql[] =
     "pg_get_function_identity_arguments(p.oid) || ')' AS name, CASE p.prokind WHEN 'p' THEN 'procedure' WHEN "
     "'a' THEN 'aggregate' ELSE 'function' END AS word"
     " FROM dep d JOIN pg_proc p ON p.oid = d.objid AND p.pronamespace = d.nsp WHERE d.classid = "
-    "'pg_proc'::regclass)";
+    "'pg_proc'::regclass AND NOT EXISTS (SELECT FROM pg_depend i WHERE i.classid = 'pg_proc'::regclass AND "
+    "i.objid = p.oid AND i.objsubid = 0 AND i.deptype = 'i'))";
 
 static const char expected_sql[] =
     ", expected AS MATERIALIZED (SELECT * FROM unnest($7::text[], $8::text[], $9::text[]) e(kind, object, "

@@ -14,7 +14,7 @@
  * no tenant, 'registry' for the registry's own  $4 the group role or ''
  * $5 the catalog's table of tenants  $6 the shared schema
  * $7 kinds  $8 objects  $9 definitions of the registry
- * $10 names of declared partitions: others come and go, and are content; NULL for all
+ * $10 names of declared tables: partitions that are not among them come and go, and are content; NULL for all
  */
 #ifndef TNDB_SCHEMA_FORM_SQL_H
 #define TNDB_SCHEMA_FORM_SQL_H

@@ -29,6 +29,7 @@ static bool is_there(const tndb_plan *plan, tndb_phase phase, const char *sql) {
 }
 
 void tndb_plan_add(tndb_plan *plan, tndb_phase phase, size_t order, const char *lock, const char *sql) {
+  plan->answered = true;
   if (plan->failed || is_there(plan, phase, sql)) {
     return;
   }
@@ -246,6 +247,39 @@ static bool follows_parent(const tndb_plan_input *input, const tndb_difference *
   return false;
 }
 
+bool tndb_plan_is_child(const char *definition, const char *table) {
+  tndb_auto_buffer quoted = TNDB_BUFFER_INIT;
+  const char *at = strstr(definition, " partition of ");
+  at = at ? at : strstr(definition, " inherits ");
+  tndb_quote_identifier(&quoted, table);
+  for (at = at ? strchr(at, TNDB_MARK_OWN) : NULL; at; at = strchr(at + 1, TNDB_MARK_OWN)) {
+    const char *name = at[1] == '"' && !quoted.failed ? tndb_buffer_text(&quoted) : table;
+    size_t length = strlen(name);
+    if (strncmp(at + 1, name, length) == 0 && (!at[1 + length] || strchr(" ,", at[1 + length]))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/*
+ * Indexes and keys of a table that is not partitioned as it should be cannot be as
+ * they should be either, and partitions cannot be made for it.
+ */
+static bool hangs_on_fixed(const tndb_plan_input *input, const tndb_difference *d) {
+  bool part = strcmp(d->what, "index") == 0 || strcmp(d->what, "constraint") == 0;
+  bool partition = strcmp(d->what, "table") == 0 && !d->found;
+  for (size_t i = 0; i < input->differences->count; i++) {
+    const tndb_difference *table = &input->differences->items[i];
+    if (strcmp(table->what, "table") == 0 && table->expected && table->found && tndb_plan_why_fixed(table) &&
+        ((part && strcmp(table->object, d->parent) == 0) ||
+         (partition && tndb_plan_is_child(d->expected, table->object)))) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static int compare_steps(const void *left, const void *right) {
   const tndb_plan_step *a = left;
   const tndb_plan_step *b = right;
@@ -258,6 +292,11 @@ tenantdb_status tndb_plan_make(const tndb_plan_input *input, tndb_plan *plan, te
   for (size_t i = 0; !plan->failed && i < input->differences->count; i++) {
     const tndb_difference *d = &input->differences->items[i];
     bool made = follows_parent(input, d);
+    plan->answered = made;
+    if (!made && hangs_on_fixed(input, d)) {
+      tndb_plan_leave(plan, d, "by hand: it can be mended when its table is");
+      made = true;
+    }
     for (size_t k = 0; !made && k < sizeof planners / sizeof planners[0]; k++) {
       if (strcmp(d->what, planners[k].what) == 0) {
         planners[k].make(input, plan, d);
@@ -267,6 +306,9 @@ tenantdb_status tndb_plan_make(const tndb_plan_input *input, tndb_plan *plan, te
     if (!made) {
       tndb_plan_leave(plan, d,
                       d->found ? "it is nothing that a registry declares" : "it cannot be made here");
+    }
+    if (!plan->answered) { /* nothing is passed over without a word */
+      tndb_plan_leave(plan, d, "by hand: no statement is known that mends this");
     }
   }
   if (plan->count > 1) {

@@ -67,7 +67,8 @@ typedef struct tndb_plan {
   tndb_plan_step *steps;
   size_t count;
   size_t capacity;
-  bool failed; /* memory ran out */
+  bool answered; /* something was said of the difference that is looked at */
+  bool failed;   /* memory ran out */
 } tndb_plan;
 
 /* tndb_plan_free() in both outcomes. */
@@ -102,6 +103,10 @@ char *tndb_form_part(const char *definition, size_t n);
 /* Whether the table is partitioned, or a partition. */
 bool tndb_plan_is_partitioned(const tndb_plan_input *input, const char *table);
 bool tndb_plan_is_partition(const tndb_plan_input *input, const char *table);
+/* Whether a table's definition says that it is a partition of the table, or inherits from it. */
+bool tndb_plan_is_child(const char *definition, const char *table);
+/* Why a table that is there is left although no ALTER TABLE makes it right; NULL: nothing of the kind. */
+const char *tndb_plan_why_fixed(const tndb_difference *d);
 /* What was created anew has to get its indexes, triggers, comments and grants again. */
 void tndb_plan_restore(const tndb_plan_input *input, tndb_plan *plan, const char *what, const char *object);
 

@@ -254,7 +254,10 @@ static void change_enum(tndb_plan *plan, const tndb_difference *d, const char *t
   }
   plan->failed = plan->failed || failed;
   if (kept + 1 < there) {
-    tndb_plan_leave(plan, d, "labels of an enum can be neither dropped nor moved");
+    tndb_plan_leave(
+        plan, d,
+        "by hand: labels of an enum can be neither dropped nor moved, rows may have them; make a type "
+        "with the right ones, ALTER the columns to it, drop the old one and rename");
   }
 }
 
@@ -268,7 +271,10 @@ static void change_domain(tndb_plan *plan, const tndb_difference *d, const char 
     return;
   }
   if (!is(base, old_base)) {
-    tndb_plan_leave(plan, d, "the type that a domain stands on cannot be changed");
+    tndb_plan_leave(plan, d,
+                    "by hand: the type that a domain stands on cannot be changed, columns may be of it; make "
+                    "a domain with the "
+                    "right one, ALTER the columns to it, drop the old one and rename");
     return;
   }
   for (size_t n = 3; n < count_parts(d->found) && !failed; n++) {
@@ -300,6 +306,21 @@ static void change_domain(tndb_plan *plan, const tndb_difference *d, const char 
   plan->failed = plan->failed || failed;
 }
 
+/* Whether provisioning takes functions from everybody: a range type's constructors, too, which no form shows. */
+static bool are_functions_private(const tndb_plan_input *input) {
+  bool any = false;
+  for (int i = 0; i < input->expected->count; i++) {
+    const char *kind = tndb_form_cell(input->expected, i, TNDB_FORM_KIND);
+    const char *object = tndb_form_cell(input->expected, i, TNDB_FORM_OBJECT);
+    bool routine = strncmp(object, "function ", 9) == 0 || strncmp(object, "procedure ", 10) == 0;
+    if (is(kind, "grant") && routine && strstr(object, "\x1e to PUBLIC")) {
+      return false;
+    }
+    any = any || is(kind, "function") || is(kind, "procedure");
+  }
+  return any;
+}
+
 static void create_type(const tndb_plan_input *input, tndb_plan *plan, const tndb_difference *d) {
   size_t place = place_of(input, TNDB_DDL_TYPE, d->object);
   if (place > input->ddl->count) {
@@ -308,6 +329,9 @@ static void create_type(const tndb_plan_input *input, tndb_plan *plan, const tnd
   }
   tndb_plan_item(input, plan, TNDB_PHASE_TYPES, place - 1, NULL);
   tndb_plan_restore(input, plan, "type", d->object);
+  if (strncmp(d->expected, "range", 5) == 0 && are_functions_private(input)) {
+    tndb_plan_add(plan, TNDB_PHASE_GRANTS, 0, NULL, "REVOKE ALL ON ALL ROUTINES IN SCHEMA \x03 FROM PUBLIC");
+  }
 }
 
 void tndb_plan_type(const tndb_plan_input *input, tndb_plan *plan, const tndb_difference *d) {
@@ -325,7 +349,10 @@ void tndb_plan_type(const tndb_plan_input *input, tndb_plan *plan, const tndb_di
   } else if (strncmp(d->expected, "domain", 6) == 0 && strncmp(d->found, "domain", 6) == 0) {
     change_domain(plan, d, type);
   } else {
-    tndb_plan_leave(plan, d, "such a type cannot be changed in place: columns may be of it");
+    tndb_plan_leave(plan, d,
+                    "by hand: such a type cannot be changed in place, columns may be of it; make the right "
+                    "one, ALTER the "
+                    "columns to it, drop the old one and rename");
   }
 }
 

@@ -69,17 +69,80 @@ static void append_options(tndb_buffer *out, const char *definition, bool keys) 
   }
 }
 
+/* From the word to the options, which come behind all that is fixed. */
+static size_t section(const char *definition, const char *word, const char **from) {
+  const char *at = strstr(definition, word);
+  *from = at ? at : "";
+  const char *end = at ? strstr(at, " with (") : NULL;
+  const char *identity = at ? strstr(at, " replica identity") : NULL;
+  return end ? (size_t)(end - at) : identity ? (size_t)(identity - at) : strlen(*from);
+}
+
+const char *tndb_plan_why_fixed(const tndb_difference *d) {
+  static const struct {
+    const char *word, *lacks, *has, *differs;
+  } fixed[] = {
+      {" partition of ",
+       "by hand: it is no partition any more; ALTER TABLE ... ATTACH PARTITION, when its rows fit the bounds "
+       "and no "
+       "other partition has them",
+       "by hand: it was made a partition; ALTER TABLE ... DETACH PARTITION",
+       "by hand: it is a partition of another table or with other bounds; detach it, move the rows that do "
+       "not fit, "
+       "and attach it"},
+      {" partition by ",
+       "by hand: a table that is there cannot be partitioned in place; make a partitioned one beside it, "
+       "copy the "
+       "rows and exchange the names",
+       "by hand: a partitioned table cannot be made a plain one in place; make one beside it, copy the rows "
+       "and "
+       "exchange the names",
+       "by hand: what a table is partitioned by cannot be changed; make the right one beside it, copy the "
+       "rows and "
+       "exchange the names"},
+      {" inherits ", "by hand: it does not inherit; ALTER TABLE ... INHERIT, when it has the columns",
+       "by hand: it inherits; ALTER TABLE ... NO INHERIT", "by hand: it inherits from other tables"},
+      {" of ", "by hand: it is not of that type; ALTER TABLE ... OF",
+       "by hand: it is of a type; ALTER TABLE ... NOT OF",
+       "by hand: it is of another type; ALTER TABLE ... OF"},
+  };
+  for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
+    const char *wanted, *is;
+    size_t length = section(d->expected, fixed[i].word, &wanted),
+           other = section(d->found, fixed[i].word, &is);
+    if (length != other || strncmp(wanted, is, length) != 0) {
+      return length == 0 ? fixed[i].has : other == 0 ? fixed[i].lacks : fixed[i].differs;
+    }
+  }
+  return NULL;
+}
+
+static void change_identity(tndb_plan *plan, const tndb_difference *d, const char *table) {
+  static const char word[] = " replica identity";
+  const char *wanted = strstr(d->expected, word), *is = strstr(d->found, word);
+  if (strcmp(wanted ? wanted : "", is ? is : "") == 0) {
+    return;
+  }
+  if (wanted && strstr(wanted, " using index")) {
+    tndb_plan_leave(plan, d, "by hand: ALTER TABLE ... REPLICA IDENTITY USING INDEX, with the right index");
+    return;
+  }
+  tndb_plan_addf(plan, TNDB_PHASE_SETTLE, "ACCESS EXCLUSIVE", d->object, "ALTER TABLE %s REPLICA IDENTITY %s",
+                 table,
+                 !wanted                   ? "DEFAULT"
+                 : strstr(wanted, " full") ? "FULL"
+                                           : "NOTHING");
+}
+
 static void change_table(tndb_plan *plan, const tndb_difference *d) {
-  static const char *const fixed[] = {" partition by ", " partition of ", " inherits ", " of "};
   tndb_auto_words words;
   tndb_auto_buffer old = TNDB_BUFFER_INIT;
   tndb_auto_buffer new = TNDB_BUFFER_INIT;
   tndb_words_of(&words, d);
-  for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++) {
-    if (differ_in(d->expected, d->found, fixed[i])) {
-      tndb_plan_leave(plan, d, "a table cannot be made a partition, or partitioned, in place");
-      return;
-    }
+  const char *why = tndb_plan_why_fixed(d);
+  if (why) {
+    tndb_plan_leave(plan, d, why);
+    return;
   }
   const char *table = tndb_buffer_text(&words.relation);
   if (differ_in(d->expected, d->found, " unlogged")) {
@@ -96,14 +159,21 @@ static void change_table(tndb_plan *plan, const tndb_difference *d) {
     tndb_plan_addf(plan, TNDB_PHASE_SETTLE, "SHARE UPDATE EXCLUSIVE", d->object, "ALTER TABLE %s SET (%s)",
                    table, tndb_buffer_text(&new));
   }
-  if (differ_in(d->expected, d->found, " replica identity")) {
-    tndb_plan_addf(plan, TNDB_PHASE_SETTLE, "ACCESS EXCLUSIVE", d->object,
-                   "ALTER TABLE %s REPLICA IDENTITY %s", table,
-                   strstr(d->expected, " identity full")      ? "FULL"
-                   : strstr(d->expected, " identity nothing") ? "NOTHING"
-                                                              : "DEFAULT");
-  }
+  change_identity(plan, d, table);
   plan->failed = plan->failed || old.failed || new.failed;
+}
+
+/* A partitioned table takes its partitions along when it is dropped, with all that is in them. */
+static bool has_declared_child(const tndb_plan_input *input, const tndb_difference *d) {
+  for (int i = 0; i < input->found->count; i++) {
+    const char *name = tndb_form_cell(input->found, i, TNDB_FORM_OBJECT);
+    if (strcmp(tndb_form_cell(input->found, i, TNDB_FORM_KIND), "table") == 0 &&
+        tndb_plan_is_child(tndb_form_cell(input->found, i, TNDB_FORM_DEFINITION), d->object) &&
+        tndb_form_find(input->expected, "table", name)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void tndb_plan_table(const tndb_plan_input *input, tndb_plan *plan, const tndb_difference *d) {
@@ -111,6 +181,8 @@ void tndb_plan_table(const tndb_plan_input *input, tndb_plan *plan, const tndb_d
     create_table(input, plan, d);
   } else if (d->expected) {
     change_table(plan, d);
+  } else if (has_declared_child(input, d)) {
+    tndb_plan_leave(plan, d, "by hand: a declared table is a partition of it, or inherits from it");
   } else if (input->drop) {
     tndb_auto_words words;
     tndb_words_of(&words, d);

@@ -67,7 +67,8 @@ const tndb_finding_kind tndb_finding_kinds[] = {
     {"table-missing", "error", "a declared table is not there, so every statement about it fails",
      "create it, or restore it from a backup"},
     {"table-elsewhere", "error", "a declared table is not where it belongs but in another schema",
-     "move it; where it cannot be told whose it is, look at its rows first"},
+     "move it, or shared ones all together by tenantdb_relocate(); where it cannot be told whose it is, look "
+     "at its rows first"},
     {"table-astray", "warning",
      "a table of that name belongs into tenants' schemas: rows went, or will go, to where nobody looks for "
      "them",

@@ -147,8 +147,7 @@ static bool fill_expected(tndb_registry_form *form) {
     }
   }
   for (int i = 0; i < form->form.count; i++) {
-    if (strcmp(tndb_form_cell(&form->form, i, TNDB_FORM_KIND), "table") == 0 &&
-        strstr(tndb_form_cell(&form->form, i, TNDB_FORM_DEFINITION), " partition of ")) {
+    if (strcmp(tndb_form_cell(&form->form, i, TNDB_FORM_KIND), "table") == 0) {
       tndb_text_array_add(&form->partitions, tndb_form_cell(&form->form, i, TNDB_FORM_OBJECT));
     }
   }

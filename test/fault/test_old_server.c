@@ -144,6 +144,27 @@ static void test_too_old(void **state) {
   }
 }
 
+/* A diagnosis says so too, and names the place and the version. */
+static void test_diagnosed(void **state) {
+  (void)state;
+  stand_in server = {.version = "12.22", .encoding = "UTF8", .strings = "on"};
+  tenantdb_result *findings = NULL;
+  start(&server);
+  tenantdb_config *config = fixture_config(server.url, NULL);
+  tenantdb_status status = tenantdb_diagnose_connection(config, &findings, &error);
+  stop(&server);
+  harness_assert_ok(status, error);
+  assert_int_equal(tenantdb_result_rows(findings), 1);
+  assert_string_equal(tenantdb_result_value(findings, 0, 0), "error");
+  assert_string_equal(tenantdb_result_value(findings, 0, 1), "server-too-old");
+  assert_non_null(strstr(tenantdb_result_value(findings, 0, 3), server.folder));
+  assert_non_null(strstr(tenantdb_result_value(findings, 0, 4), "the server is PostgreSQL 12.22"));
+  assert_string_equal(tenantdb_result_value(findings, 0, 6), "upgrade the server");
+  assert_true(tenantdb_result_is_null(findings, 0, 7));
+  tenantdb_result_free(findings);
+  tenantdb_config_free(config);
+}
+
 static void test_unfit(void **state) {
   (void)state;
   fixture_assert_error(refused((stand_in){.version = "15.18", .encoding = "SQL_ASCII", .strings = "on"}),
@@ -190,7 +211,7 @@ static void test_silent(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_versions), cmocka_unit_test(test_too_old), cmocka_unit_test(test_unfit),
-      cmocka_unit_test(test_refusals), cmocka_unit_test(test_silent),
+      cmocka_unit_test(test_refusals), cmocka_unit_test(test_silent),  cmocka_unit_test(test_diagnosed),
   };
   return cmocka_run_group_tests_name("old server", tests, NULL, NULL);
 }

@@ -7,7 +7,7 @@
 #ifndef TNDB_ARCHIVE_REGISTRY_H
 #define TNDB_ARCHIVE_REGISTRY_H
 
-#include "fixture.h"
+#include "dumped.h"
 
 #define ARCHIVE_TABLES 8 /* in a tenant's schema, partitions not counted */
 
@@ -132,43 +132,13 @@ static inline void archive_assert_same(const char *url, const char *schema, cons
   }
 }
 
-/*
- * What pg_dump says of a tenant's schema, with his names taken out: a witness of
- * its own. "" when there is none that can dump this server. free() it.
- */
+/* What pg_dump says of a tenant's schema; "" when it cannot dump this server. free() it. */
 static inline char *archive_dump(const char *url, const char *slug) {
-  char command[2000], line[4096];
-  size_t length = 0, room = 1 << 20;
-  char *schema = archive_schema(url, slug);
-  char *role =
-      harness_value(url,
-                    "SELECT coalesce(role_name, '-') FROM tenantdb.tenants WHERE slug = '%s' AND state <> "
-                    "'deleted'",
-                    slug);
-  char *id =
-      harness_value(url, "SELECT id FROM tenantdb.tenants WHERE slug = '%s' AND state <> 'deleted'", slug);
-  char *text = calloc(1, room);
-  snprintf(command, sizeof command,
-           "pg_dump --schema-only -n '%s' '%s' 2>/dev/null | sed 's/%s/SCHEMA/g; s/%s/ROLE/g; s/%s/ID/g'",
-           schema, url, schema, role, id);
-  FILE *from = popen(command, "r");
-  assert_non_null(from);
-  while (fgets(line, sizeof line, from)) {
-    size_t more = strlen(line);
-    if (strncmp(line, "--", 2) != 0 && line[0] != '\\' && line[0] != '\n' && length + more < room) {
-      memcpy(text + length, line, more + 1);
-      length += more;
-    }
-  }
-  pclose(from);
-  if (!strstr(text, "CREATE TABLE SCHEMA.notes")) {
-    print_message("pg_dump cannot dump this server\n"); /* it refuses newer ones */
-    text[0] = '\0';
-  }
+  char *schema = harness_value(
+      url, "SELECT schema_name FROM tenantdb.tenants WHERE slug = '%s' AND state <> 'deleted'", slug);
+  char *text = dumped(url, schema, false);
   free(schema);
-  free(role);
-  free(id);
-  return text;
+  return text ? text : calloc(1, 1);
 }
 
 #endif

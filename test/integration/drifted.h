@@ -16,6 +16,7 @@ static inline tenantdb_registry *drifted_registry(void) {
       "CREATE TYPE mood AS ENUM ('sad', 'it''s ok', 'happy');"
       "CREATE DOMAIN percent AS integer DEFAULT 0 CHECK (VALUE BETWEEN 0 AND 100);"
       "CREATE TYPE pair AS (a integer, b text);"
+      "CREATE TYPE span AS RANGE (subtype = integer);"
       "CREATE SEQUENCE tickets START 1000 INCREMENT 5;"
       "CREATE FUNCTION shout(t text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT upper(t) $$;"
       "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.touched := now(); "
