@@ -17,6 +17,7 @@
 #include <tenantdb/document.h>
 #include <tenantdb/error.h>
 #include <tenantdb/fleet.h>
+#include <tenantdb/move.h>
 #include <tenantdb/operate.h>
 #include <tenantdb/params.h>
 #include <tenantdb/plan.h>

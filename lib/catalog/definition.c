@@ -2,8 +2,9 @@
 #include "catalog/definition.h"
 
 const char *const tndb_catalog_tables[] = {
-    "catalog", "tenants",    "operations",   "audit",       "shared_objects",   "hardening",
-    "views",   "view_parts", "view_members", "relocations", "relocation_steps", NULL};
+    "catalog",          "tenants", "operations", "audit",        "shared_objects",
+    "hardening",        "views",   "view_parts", "view_members", "relocations",
+    "relocation_steps", "moves",   "move_steps", "move_things",  NULL};
 
 /*
  * Slugs are ASCII, so folding under collation "C" is the same on every server.
@@ -182,7 +183,60 @@ static const char *const version_3[] = {
     NULL,
 };
 
+/*
+ * A move of a tenant from one database to another is in both catalogs, under one
+ * id. The source's row says how far it is and whether writes are paused; which of
+ * the two serves is settled by the target's row, whose owner alone may switch.
+ * `move_things` are what was changed on the way and is to be put back.
+ */
+static const char *const version_4[] = {
+    "CREATE TABLE moves ("
+    " id uuid PRIMARY KEY,"
+    " side text NOT NULL CHECK (side IN ('source', 'target')),"
+    " tenant_id uuid NOT NULL,"
+    " slug text NOT NULL,"
+    " schema_name text NOT NULL,"
+    " tenant_state text NOT NULL,"
+    " other_tenant uuid NOT NULL,"
+    " other_slug text NOT NULL,"
+    " other_database text NOT NULL,"
+    " other_place text NOT NULL,"
+    " state text NOT NULL CHECK (state IN ('moving', 'switched', 'done', 'undone')),"
+    " paused_at timestamptz,"
+    " fingerprint text,"
+    " owner uuid,"
+    " begun_at timestamptz NOT NULL DEFAULT now(),"
+    " switched_at timestamptz,"
+    " finished_at timestamptz)",
+    "CREATE UNIQUE INDEX moves_open_key ON moves (tenant_id, side) WHERE state IN ('moving', 'switched')",
+    "CREATE INDEX moves_tenant ON moves (tenant_id)",
+    "COMMENT ON TABLE moves IS 'libtenantdb: tenants that move, or moved, to or from another database'",
+
+    "CREATE TABLE move_steps ("
+    " move_id uuid NOT NULL,"
+    " number integer NOT NULL,"
+    " step text NOT NULL,"
+    " state text NOT NULL CHECK (state IN ('begun', 'done')),"
+    " note text,"
+    " ms bigint NOT NULL DEFAULT 0,"
+    " begun_at timestamptz NOT NULL DEFAULT now(),"
+    " finished_at timestamptz,"
+    " PRIMARY KEY (move_id, number))",
+    "COMMENT ON TABLE move_steps IS 'libtenantdb: the steps of a move, and how far it is'",
+
+    "CREATE TABLE move_things ("
+    " move_id uuid NOT NULL,"
+    " kind text NOT NULL CHECK (kind IN ('identity', 'reference')),"
+    " table_name text NOT NULL,"
+    " name text NOT NULL,"
+    " definition text NOT NULL,"
+    " PRIMARY KEY (move_id, kind, table_name, name))",
+    "COMMENT ON TABLE move_things IS 'libtenantdb: what a move changed, and puts back'",
+    NULL,
+};
+
 const char *const *tndb_catalog_steps(int version) {
   static const char *const nothing[] = {NULL};
-  return version == 1 ? version_1 : version == 2 ? version_2 : version == 3 ? version_3 : nothing;
+  static const char *const *const versions[] = {nothing, version_1, version_2, version_3, version_4};
+  return version > 0 && version <= TNDB_CATALOG_VERSION ? versions[version] : nothing;
 }

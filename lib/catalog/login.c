@@ -303,9 +303,14 @@ static tenantdb_status acquire(const opening *how, tndb_conn **conn, tenantdb_er
     (void)read_again(&first, &now, NULL); /* the refusal is what to tell when that fails */
   }
   if (now && now->state != TENANTDB_TENANT_ACTIVE) {
-    status = tndb_origin(&own, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE,
-                         "tenant %s is %s, and sessions open only on an active one", now->slug,
-                         tndb_tenant_state_name(now->state));
+    tndb_auto_buffer place = TNDB_BUFFER_INIT;
+    status = tndb_tenant_moved_to(now->properties, &place)
+                 ? tndb_origin(&own, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_MOVED,
+                               "tenant %s was moved to %s; sessions open there", now->slug,
+                               tndb_buffer_text(&place))
+                 : tndb_origin(&own, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE,
+                               "tenant %s is %s, and sessions open only on an active one", now->slug,
+                               tndb_tenant_state_name(now->state));
     tndb_error_set_tenant(&own, now->slug);
   } else if (now && strcmp(now->credential, tenant->credential) != 0) {
     opening second = *how;

@@ -95,6 +95,17 @@ tenantdb_status tndb_tenant_unknown(const char *tenant, tenantdb_error **error) 
   return TENANTDB_NOT_FOUND;
 }
 
+/* The server writes a space behind the colon, and escapes by a backslash. */
+bool tndb_tenant_moved_to(const char *properties, tndb_buffer *place) {
+  static const char member[] = "\"" TNDB_TENANT_MOVED_TO "\": \"";
+  const char *at = strstr(properties, member);
+  for (at = at ? at + sizeof member - 1 : ""; *at && *at != '"'; at++) {
+    at += *at == '\\' && at[1];
+    tndb_buffer_append_char(place, *at);
+  }
+  return place->length > 0;
+}
+
 /* ---------------------------------------------------------------- reading */
 
 /* A slug may look like a uuid; then the id goes first. */

@@ -58,6 +58,11 @@ bool tndb_tenant_key(tenantdb *db, const char *tenant, char id[TNDB_UUID_TEXT]);
 /* Forget everything known of tenants: something about them changed. */
 void tndb_tenants_forget(tenantdb *db);
 
+/* The property in which the row of a tenant who was moved away says where to. */
+#define TNDB_TENANT_MOVED_TO "tenantdb.moved_to"
+/* Whether properties, as the server wrote them, have it; appends its value. */
+bool tndb_tenant_moved_to(const char *properties, tndb_buffer *place);
+
 tenantdb_status tndb_tenant_unknown(const char *tenant, tenantdb_error **error);
 
 #endif

@@ -95,3 +95,55 @@ tenantdb_status tndb_conninfo_open(const tenantdb_config *config, const tndb_con
   tenantdb_config_free(other);
   return status;
 }
+
+/* ---------------------------------------------------------------- for others */
+
+bool tndb_conninfo_is_valid(const char *text) {
+  char *why = NULL;
+  PQconninfoOption *options = PQconninfoParse(text, &why);
+  PQfreemem(why);
+  PQconninfoFree(options);
+  return options != NULL;
+}
+
+static void append(tndb_buffer *text, const char *keyword, const char *value) {
+  if (!value || !*value) {
+    return;
+  }
+  tndb_buffer_append(text, text->length ? " " : "");
+  tndb_buffer_append(text, keyword);
+  tndb_buffer_append(text, "='");
+  for (; *value; value++) {
+    if (*value == '\'' || *value == '\\') {
+      tndb_buffer_append_char(text, '\\');
+    }
+    tndb_buffer_append_char(text, *value);
+  }
+  tndb_buffer_append_char(text, '\'');
+}
+
+/* How it is encrypted is part of it; keys and certificates are files of this machine. */
+void tndb_conninfo_reach(const tndb_conn *conn, tndb_buffer *text) {
+  append(text, "host", PQhost(conn->pg));
+  append(text, "port", PQport(conn->pg));
+  append(text, "dbname", PQdb(conn->pg));
+  append(text, "user", PQuser(conn->pg));
+  PQconninfoOption *options = PQconninfo(conn->pg);
+  text->failed = text->failed || !options;
+  for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+    if (strcmp(o->keyword, "sslmode") == 0 || strcmp(o->keyword, "channel_binding") == 0) {
+      append(text, o->keyword, o->val);
+    }
+  }
+  PQconninfoFree(options);
+}
+
+void tndb_conninfo_place(const tndb_conn *conn, tndb_buffer *text) {
+  const char *host = PQhost(conn->pg);
+  tndb_buffer_append(text, "database ");
+  tndb_buffer_append(text, PQdb(conn->pg));
+  tndb_buffer_append(text, " on host ");
+  tndb_buffer_append(text, host && *host ? host : "localhost");
+  tndb_buffer_append(text, ", port ");
+  tndb_buffer_append(text, PQport(conn->pg));
+}

@@ -102,10 +102,26 @@ static void send_look(tenantdb_session *session) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   const char *id = session->tenant->id;
   send_rollback(session, TNDB_CALL_LOOK);
-  tndb_buffer_format(&sql, "SELECT state FROM %stenants WHERE id = $1", session->db->catalog);
+  tndb_buffer_format(&sql, "SELECT state, properties FROM %stenants WHERE id = $1", session->db->catalog);
   session->call.look =
       sql.failed ? TNDB_NONE : tndb_exchange_send_text(session->conn, tndb_buffer_text(&sql), 1, &id);
   tndb_exchange_close(session->conn);
+}
+
+/*
+ * The proof came before the statement, and the tenant may have been shut between
+ * the two: then his schema is as if it were not there. Looking comes with the
+ * rollback that is due anyway, in one round trip.
+ */
+static bool may_be_shut(const tenantdb_session *session) {
+  static const char *const codes[] = {"42P01", "42501", "42883", "42704", "3F000"};
+  const char *code = tenantdb_error_sqlstate(session->call.error);
+  for (size_t i = 0; session->tenant && session->scope.role && i < sizeof codes / sizeof codes[0]; i++) {
+    if (strcmp(code, codes[i]) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 /* A request to cancel may hit the ROLLBACK itself: then the transaction is still there. */
@@ -321,7 +337,12 @@ static bool after_run(tenantdb_session *session) {
     session->state = session->state == TNDB_SESSION_BEGUN ? TNDB_SESSION_FAILED : session->state;
     return false;
   }
-  send_rollback(session, TNDB_CALL_RECOVER);
+  if (may_be_shut(session)) {
+    call->suspected = true;
+    send_look(session);
+  } else {
+    send_rollback(session, TNDB_CALL_RECOVER);
+  }
   return true;
 }
 
@@ -358,10 +379,15 @@ static bool after_look(tenantdb_session *session) {
   if (row && PQresultStatus(row) == PGRES_TUPLES_OK && PQntuples(row) == 1) {
     tenantdb_error *unavailable = NULL;
     tenantdb_status status = tndb_session_require_active(
-        session->tenant->slug, tndb_tenant_state(PQgetvalue(row, 0, 0)), &unavailable);
+        session->tenant->slug, tndb_tenant_state(PQgetvalue(row, 0, 0)), PQgetvalue(row, 0, 1), &unavailable);
     if (status) {
       call->status = tndb_error_pass(&call->error, unavailable);
+      call->suspected = false;
     }
+  }
+  if (call->suspected) { /* in vain: it is the statement's own failure */
+    call->stage = TNDB_CALL_RECOVER;
+    return after_recover(session);
   }
   tndb_error_set_tenant(&call->error, session->tenant->slug);
   tndb_tenants_forget(session->db);

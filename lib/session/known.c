@@ -3,7 +3,8 @@
 
 tenantdb_status tndb_session_require_open(const tenantdb *db, const tenantdb_tenant *tenant,
                                           tenantdb_error **error) {
-  tenantdb_status status = tndb_session_require_active(tenant->slug, tenant->state, error);
+  tenantdb_status status =
+      tndb_session_require_active(tenant->slug, tenant->state, tenant->properties, error);
   return status ? status : tndb_session_require_role(db, tenant, error);
 }
 

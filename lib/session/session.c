@@ -77,12 +77,20 @@ tenantdb_status tenantdb_session_cancel(tenantdb_session *session, tenantdb_erro
 
 /* ---------------------------------------------------------------- opening */
 
-tenantdb_status tndb_session_require_active(const char *slug, int32_t state, tenantdb_error **error) {
+tenantdb_status tndb_session_require_active(const char *slug, int32_t state, const char *properties,
+                                            tenantdb_error **error) {
+  tndb_auto_buffer place = TNDB_BUFFER_INIT;
   if (state == TENANTDB_TENANT_ACTIVE) {
     return TENANTDB_OK;
   }
   if (state == TENANTDB_TENANT_DELETED) {
     return tndb_tenant_unknown(slug, error);
+  }
+  if (state == TENANTDB_TENANT_ARCHIVED && tndb_tenant_moved_to(properties, &place)) {
+    (void)tndb_origin(error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_MOVED,
+                      "tenant %s was moved to %s; sessions open there", slug, tndb_buffer_text(&place));
+    tndb_error_set_tenant(error, slug);
+    return TENANTDB_UNAVAILABLE;
   }
   const char *way = state == TENANTDB_TENANT_PENDING     ? "; tenantdb_tenant_activate() provisions it"
                     : state == TENANTDB_TENANT_SUSPENDED ? "; tenantdb_tenant_resume() opens it again"
@@ -219,7 +227,8 @@ static tenantdb_status bind_to_tenant(tenantdb_session *session, const char *nam
   tenantdb *db = session->db;
   tenantdb_status status = find_tenant(session, name, settings, error);
   if (!status) {
-    status = tndb_session_require_active(session->tenant->slug, session->tenant->state, error);
+    status = tndb_session_require_active(session->tenant->slug, session->tenant->state,
+                                         session->tenant->properties, error);
   }
   if (!status) {
     status = tndb_session_require_role(db, session->tenant, error);

@@ -62,6 +62,7 @@ typedef struct tndb_call {
   bool abandoned; /* … and is not to be committed */
   bool rows_seen; /* rows were handed out: too late to run it again */
   bool retried;
+  bool suspected;  /* the statement may have failed since the tenant was shut */
   bool was_failed; /* the COMMIT of a failed transaction: a ROLLBACK that answers STATE */
   bool inside;     /* a transaction is open, or begun by the call */
   bool undoes;     /* the caller's ROLLBACK */
@@ -139,8 +140,9 @@ bool tndb_session_end(tenantdb_session *session);
 void tndb_stream_orphan(tenantdb_session *session);
 /* Give the session up: the connection is closed, later calls are refused. */
 void tndb_session_break(tenantdb_session *session);
-/* Raise UNAVAILABLE or NOT_FOUND for a tenant in any state but active. */
-tenantdb_status tndb_session_require_active(const char *slug, int32_t state, tenantdb_error **error);
+/* Raise UNAVAILABLE or NOT_FOUND for a tenant in any state but active; his properties tell where he moved. */
+tenantdb_status tndb_session_require_active(const char *slug, int32_t state, const char *properties,
+                                            tenantdb_error **error);
 /* Raise ISOLATION for one without the role that the level asks for. */
 tenantdb_status tndb_session_require_role(const tenantdb *db, const tenantdb_tenant *tenant,
                                           tenantdb_error **error);

@@ -48,6 +48,8 @@ tenantdb_status tndb_export_begin(tenantdb_export *source, tenantdb *db, const c
 tenantdb_status tndb_export_find_references(tenantdb_export *source, tenantdb_error **error);
 /* Make the next records; something comes of it unless it fails, or the stage is DONE afterwards. */
 tenantdb_status tndb_export_advance(tenantdb_export *source, tenantdb_error **error);
+/* COPY of every key that a reference uses, with the natural key of its row. */
+void tndb_export_keys_sql(tndb_buffer *sql, const tenantdb_export *source, size_t which);
 /* Until when the step that begins now may take. */
 tndb_deadline tndb_export_step(tenantdb_export *source);
 

@@ -79,27 +79,30 @@ static void append_pairs(tndb_buffer *sql, const tndb_archive_reference *referen
   }
 }
 
-/* Every key that is used, with the natural key of its row. */
-static tenantdb_status start_keys(tenantdb_export *source, tenantdb_error **error) {
-  const tndb_archive_reference *reference = &source->archive.references[source->at];
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_archive_put_reference(&source->out, reference);
-  tndb_buffer_append(&sql, "COPY (SELECT DISTINCT ");
+void tndb_export_keys_sql(tndb_buffer *sql, const tenantdb_export *source, size_t which) {
+  const tndb_archive_reference *reference = &source->archive.references[which];
+  tndb_buffer_append(sql, "COPY (SELECT DISTINCT ");
   for (size_t i = 0; i < reference->columns.count; i++) {
-    tndb_buffer_append(&sql, i ? ", c." : "c.");
-    tndb_quote_identifier(&sql, reference->columns.items[i]);
+    tndb_buffer_append(sql, i ? ", c." : "c.");
+    tndb_quote_identifier(sql, reference->columns.items[i]);
   }
   for (size_t i = 0; i < reference->natural.count; i++) {
-    tndb_buffer_append(&sql, ", s.");
-    tndb_quote_identifier(&sql, reference->natural.items[i]);
+    tndb_buffer_append(sql, ", s.");
+    tndb_quote_identifier(sql, reference->natural.items[i]);
   }
-  tndb_buffer_append(&sql, " FROM ");
-  tndb_shape_from(&sql, source->tenant->schema, &source->archive.shape.tables[reference->table]);
-  tndb_buffer_append(&sql, " c LEFT JOIN ");
-  tndb_shape_name(&sql, tndb_database_shared_schema(source->work.db), reference->shared);
-  tndb_buffer_append(&sql, " s");
-  append_pairs(&sql, reference);
-  tndb_buffer_append(&sql, ") TO STDOUT");
+  tndb_buffer_append(sql, " FROM ");
+  tndb_shape_from(sql, source->tenant->schema, &source->archive.shape.tables[reference->table]);
+  tndb_buffer_append(sql, " c LEFT JOIN ");
+  tndb_shape_name(sql, tndb_database_shared_schema(source->work.db), reference->shared);
+  tndb_buffer_append(sql, " s");
+  append_pairs(sql, reference);
+  tndb_buffer_append(sql, ") TO STDOUT");
+}
+
+static tenantdb_status start_keys(tenantdb_export *source, tenantdb_error **error) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_archive_put_reference(&source->out, &source->archive.references[source->at]);
+  tndb_export_keys_sql(&sql, source, source->at);
   source->stage = TNDB_EXPORT_KEYS;
   return start_copy(source, &sql, error);
 }

@@ -246,7 +246,7 @@ static tenantdb_status refuse(const tenantdb_import *target, size_t which, const
                     PQgetvalue(counts, 0, 2), reference->shared, table, tndb_buffer_text(&columns),
                     known ? " by their natural key" : " by their id",
                     wanted ? "the columns may not be NULL, so create those rows first"
-                           : "create them first, or import with option references = null");
+                           : "create them first, or set option references to null");
   tndb_error_set_server(error, &(tndb_server_fields){.detail = PQgetvalue(counts, 0, 3)});
   return TENANTDB_CONSTRAINT;
 }

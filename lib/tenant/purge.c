@@ -100,6 +100,18 @@ static tenantdb_status can_shut(tndb_work *work, const tenantdb_tenant *tenant, 
 }
 
 /* The tenant's state becomes deleting, and nobody can use it any more. */
+/* What else has an operation that runs is a move (tenant/move.h). */
+static tenantdb_status explain_running(const tenantdb_tenant *tenant, tenantdb_status status,
+                                       tenantdb_error **error) {
+  return error && strcmp(tenantdb_error_constraint(*error), "operations_running_key") == 0
+             ? tndb_origin(
+                   error, TENANTDB_STATE, TENANTDB_REASON_MOVE_OPEN,
+                   "tenant %s is being moved to another database: let tenantdb_tenant_move() finish, or "
+                   "tenantdb_tenant_move_undo() give it up, before he is purged",
+                   tenant->slug)
+             : status;
+}
+
 static tenantdb_status begin_purge(tndb_work *work, purge *job, const tenantdb_tenant *tenant,
                                    tenantdb_error **error) {
   bool shut = false;
@@ -118,7 +130,10 @@ static tenantdb_status begin_purge(tndb_work *work, purge *job, const tenantdb_t
     tndb_access_shut(work, tenant->schema, tenant->role);
   }
   work->recorded = true; /* the operation's row is what tells whether this was committed */
-  return tndb_work_commit(work, error);
+  tenantdb_error *own = NULL;
+  status = tndb_work_commit(work, &own);
+  status = status ? explain_running(tenant, status, &own) : status;
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 
 /* Of a tenant that never had a schema there is nothing to drop: another may have one of that name. */

@@ -15,6 +15,7 @@
 #include "catalog/tenants.h"
 #include "catalog/work.h"
 #include "tenant/access.h"
+#include "tenant/move.h"
 #include "tenant/naming.h"
 #include "tenant/password.h"
 #include "tenant/purge.h"
@@ -199,6 +200,31 @@ static tenantdb_status report_relocations(tenantdb *db, tndb_table *table, tenan
   return status;
 }
 
+/* A pause that somebody left behind ends; whether to go on or to give up only the application knows. */
+static tenantdb_status report_moves(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = find(db, tndb_move_unfinished_sql, NULL, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    const char *slug = PQgetvalue(rows, i, 1);
+    bool switched = strcmp(PQgetvalue(rows, i, 3), "switched") == 0;
+    if (!switched && PQgetvalue(rows, i, 4)[0] == 't') {
+      tenantdb_error *own = NULL;
+      tenantdb_status done = tndb_move_reopen(db, PQgetvalue(rows, i, 0), &own);
+      status = note(table, slug, "move", "let writes go on", done, own, error);
+    }
+    tndb_auto_buffer text = TNDB_BUFFER_INIT;
+    tndb_buffer_append(&text, "interrupted on the way to ");
+    tndb_buffer_append(&text, PQgetvalue(rows, i, 2));
+    tndb_buffer_append(&text, switched
+                                  ? ": tenantdb_tenant_move() finishes it"
+                                  : ": tenantdb_tenant_move() goes on, tenantdb_tenant_move_undo() gives "
+                                    "it up");
+    add(table, slug, "move", "report", tndb_buffer_text(&text));
+  }
+  PQclear(rows);
+  return status;
+}
+
 static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
   tenantdb_status status = find(db, schemaless_sql, NULL, &rows, error);
@@ -233,6 +259,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   }
   if (!status) {
     status = report_relocations(db, table, error);
+  }
+  if (!status) {
+    status = report_moves(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

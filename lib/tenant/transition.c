@@ -143,6 +143,18 @@ typedef struct transition {
   tndb_event_kind event;
 } transition;
 
+/* Who was moved away is served elsewhere, and must not be served twice. */
+static tenantdb_status require_here(const tenantdb_tenant *tenant, tenantdb_error **error) {
+  tndb_auto_buffer place = TNDB_BUFFER_INIT;
+  return tndb_tenant_moved_to(tenant->properties, &place)
+             ? tndb_origin(
+                   error, TENANTDB_STATE, TENANTDB_REASON_TENANT_MOVED,
+                   "tenant %s was moved to %s, and what is here are the rows of that moment: purge them, "
+                   "and move him back",
+                   tenant->slug, tndb_buffer_text(&place))
+             : TENANTDB_OK;
+}
+
 static tenantdb_status change_state(tenantdb *db, const char *name, const transition *change,
                                     const char *value, tenantdb_tenant **result, tenantdb_error **error) {
   tenantdb_status status = begin_call(db, name, result, error);
@@ -154,6 +166,9 @@ static tenantdb_status change_state(tenantdb *db, const char *name, const transi
   status = tndb_change_start(&work, db, name, &tenant, error);
   if (!status) {
     status = tndb_change_require(tenant, change->from, change->action, error);
+  }
+  if (!status && tenant->state == TENANTDB_TENANT_ARCHIVED && change->to == TENANTDB_TENANT_SUSPENDED) {
+    status = require_here(tenant, error);
   }
   if (!status) {
     size_t place = tndb_change_update(&work, tenant, change->set, value);
