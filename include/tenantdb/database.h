@@ -269,8 +269,9 @@ TENANTDB_API tenantdb_status tenantdb_server(tenantdb *db, tenantdb_result **fac
  *
  * Takes up removals whose owner died, gives tenants that were provisioned at a
  * lower isolation level the role they lack, and reports tenants whose schema or
- * role is gone and relocations that are not finished. Safe to run at any time, by several processes, and to kill; a
- * second run changes nothing.
+ * role is gone, relocations that are not finished, and moves to or from another
+ * database that nobody works on. Safe to run at any time, by several processes,
+ * and to kill; a second run changes nothing.
  *
  * Ownership: *done is yours, tenantdb_result_free().
  * Thread:    any.

@@ -186,7 +186,8 @@ static const char *const version_3[] = {
 /*
  * A move of a tenant from one database to another is in both catalogs, under one
  * id. The source's row says how far it is and whether writes are paused; which of
- * the two serves is settled by the target's row, whose owner alone may switch.
+ * the two serves is settled by the target's row, whose owner alone may switch; his
+ * lease there only tells whether anybody still works on it.
  * `move_things` are what was changed on the way and is to be put back.
  */
 static const char *const version_4[] = {
@@ -205,6 +206,7 @@ static const char *const version_4[] = {
     " paused_at timestamptz,"
     " fingerprint text,"
     " owner uuid,"
+    " lease_until timestamptz,"
     " begun_at timestamptz NOT NULL DEFAULT now(),"
     " switched_at timestamptz,"
     " finished_at timestamptz)",

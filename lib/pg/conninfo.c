@@ -106,6 +106,16 @@ bool tndb_conninfo_is_valid(const char *text) {
   return options != NULL;
 }
 
+bool tndb_conninfo_has_password(const char *text) {
+  PQconninfoOption *options = PQconninfoParse(text, NULL);
+  bool has = false;
+  for (const PQconninfoOption *o = options; o && o->keyword; o++) {
+    has = has || (strcmp(o->keyword, "password") == 0 && o->val && *o->val);
+  }
+  PQconninfoFree(options);
+  return has;
+}
+
 static void append(tndb_buffer *text, const char *keyword, const char *value) {
   if (!value || !*value) {
     return;

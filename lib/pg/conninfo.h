@@ -19,6 +19,8 @@ tenantdb_status tndb_conninfo_open(const tenantdb_config *config, const tndb_con
 
 /* Whether it can be parsed. What libpq says of one that cannot be may quote it, and is not asked for. */
 bool tndb_conninfo_is_valid(const char *text);
+/* Whether a password stands in one that is valid. */
+bool tndb_conninfo_has_password(const char *text);
 /* What somebody else needs to reach the database of a connection, apart from a password. */
 void tndb_conninfo_reach(const tndb_conn *conn, tndb_buffer *text);
 /* The same for a person: "database app on host db1, port 5432". */

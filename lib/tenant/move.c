@@ -239,6 +239,7 @@ static tenantdb_status make_report(tndb_move *move, const tenantdb_error *failur
 static void clear(tndb_move *move) {
   tenantdb_tenant_free(move->source);
   tndb_free(move->slug);
+  tndb_free(move->here);
   tndb_free(move->there);
   tndb_free(move->identity);
   tndb_free(move->fingerprint);

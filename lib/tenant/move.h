@@ -92,10 +92,12 @@ typedef struct tndb_move {
   char target[TNDB_UUID_TEXT];    /* his id in the other database */
   char link[TNDB_MOVE_LINK_SIZE]; /* slot, publication and subscription */
   char *slug;                     /* in the other database */
-  char *there;                    /* the other database, as a person would say it */
+  char *here;                     /* where he comes from, as a person would say it */
+  char *there;                    /* the other database, likewise */
   char *identity;                 /* … and as it is recognized */
   char *fingerprint;              /* of the source's schema with its guard, or NULL */
   int64_t renewed_ms;
+  int64_t told_ms;   /* when the target's row last got a lease; 0: there is no row of ours */
   int64_t paused_ms; /* when writes began to pause, by our clock */
   tndb_move_record steps[TNDB_MOVE_N_STEPS];
   tndb_table *refusals; /* rows for the report */
@@ -132,7 +134,10 @@ tenantdb_status tndb_move_record_step(tndb_move *move, tndb_move_step step, bool
                                       tenantdb_error **error);
 /* Queue the same in a transaction at the source. */
 void tndb_move_queue_step(tndb_work *work, const tndb_move *move, tndb_move_step step, bool done);
+/* Keep the leases: the source's, which guards, and the target's, by which its reconcile knows. */
 tenantdb_status tndb_move_renew(tndb_move *move, tenantdb_error **error);
+/* The length of a lease as an interval. */
+void tndb_move_format_lease(tndb_buffer *text, const tndb_move *move);
 /* Who gives up says so, so that the next need not wait for the lease to run out. Best effort. */
 void tndb_move_release(tndb_move *move);
 const char *tndb_move_step_name(tndb_move_step step);
@@ -144,6 +149,8 @@ void tndb_move_refuse(tndb_move *move, const char *what, const char *remedy);
 
 /* For reconcile: moves that nobody is working on. id, slug, place, state, paused. */
 extern const char tndb_move_unfinished_sql[];
+/* The same for those on the way here. slug, place, slug there, state. */
+extern const char tndb_move_incoming_sql[];
 /* Let writes go on that were paused by somebody who died. */
 tenantdb_status tndb_move_reopen(tenantdb *db, const char *id, tenantdb_error **error);
 

@@ -86,8 +86,8 @@ tenantdb_status tndb_move_look(tndb_move *move, tenantdb_error **error) {
   tndb_auto_buffer here = TNDB_BUFFER_INIT;
   tndb_auto_buffer there = TNDB_BUFFER_INIT;
   tndb_auto_buffer place = TNDB_BUFFER_INIT;
-  tndb_auto_buffer ignored = TNDB_BUFFER_INIT;
-  tenantdb_status status = read_identity(move->from, &here, &ignored, error);
+  tndb_auto_buffer source = TNDB_BUFFER_INIT;
+  tenantdb_status status = read_identity(move->from, &here, &source, error);
   if (!status) {
     status = read_identity(move->to, &there, &place, error);
   }
@@ -98,6 +98,11 @@ tenantdb_status tndb_move_look(tndb_move *move, tenantdb_error **error) {
     return tndb_origin(
         error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
         "from and to are the same database; tenantdb_tenant_clone() copies a tenant within one");
+  }
+  tndb_free(move->here);
+  move->here = tndb_buffer_take(&source);
+  if (!move->here) {
+    return tndb_no_memory(error);
   }
   if (move->stage != TNDB_STAGE_NEW) {
     const char *slug = move->settings.slug;
@@ -184,7 +189,10 @@ static tenantdb_status check_target(tndb_move *move, tenantdb_error **error) {
       " pg_catalog.current_setting('max_sync_workers_per_subscription')::integer >= 1,"
       " coalesce(pg_catalog.current_setting('max_active_replication_origins', true),"
       " pg_catalog.current_setting('max_replication_slots'))::integer >= 2,"
-      " NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1)";
+      " NOT EXISTS (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = $1),"
+      " (SELECT r.rolsuper OR $2::boolean OR NOT EXISTS (SELECT FROM pg_catalog.pg_roles g WHERE g.rolname ="
+      " 'pg_create_subscription' AND pg_catalog.pg_has_role(g.oid, 'USAGE')) FROM pg_catalog.pg_roles r"
+      " WHERE r.rolname = CURRENT_USER)";
   tndb_auto_buffer schema = TNDB_BUFFER_INIT;
   tndb_buffer_append(&schema, "the other database has a schema ");
   tndb_quote_identifier(&schema, move->source->schema);
@@ -205,10 +213,15 @@ static tenantdb_status check_target(tndb_move *move, tenantdb_error **error) {
        "ALTER SYSTEM SET max_replication_slots = 10 (PostgreSQL 18: max_active_replication_origins); then "
        "restart the target's server"},
       {tndb_buffer_text(&schema),
-       "rename one of the two by tenantdb_relocate() with what = tenant, or drop it if it is nobody's"}};
-  const char *value = move->source->schema;
+       "rename one of the two by tenantdb_relocate() with what = tenant, or drop it if it is nobody's"},
+      {"at the target the connected user is no superuser, whose subscriptions need a password",
+       "set option connection to a connection string with a password in it, for a user of the source whom"
+       " the server asks for it"}};
+  const char *connection = move->settings.connection;
+  const char *values[] = {move->source->schema,
+                          connection && tndb_conninfo_has_password(connection) ? "t" : "f"};
   return schema.failed ? tndb_no_memory(error)
-                       : ask_all(move, move->to, target_sql, 1, &value, requirements, error);
+                       : ask_all(move, move->to, target_sql, 2, values, requirements, error);
 }
 
 static tenantdb_status check_slug(tndb_move *move, tenantdb_error **error) {

@@ -11,11 +11,13 @@
 
 static const char insert_sql[] =
     "INSERT INTO %smoves (id, side, tenant_id, slug, schema_name, tenant_state, other_tenant, other_slug,"
-    " other_database, other_place, state, owner) VALUES ($1, 'target', $2, $3, $4, $5, $6, $7, '', $8,"
-    " 'moving', $9)";
+    " other_database, other_place, state, owner, lease_until) VALUES ($1, 'target', $2, $3, $4, $5, $6, $7,"
+    " '', $8, 'moving', $9, now() + $10::text::interval)";
 
 /* Also checks that he is not there already, or was undone by somebody while we believed to be moving him. */
 static void queue_row(tndb_work *work, const tndb_move *move) {
+  tndb_auto_buffer lease = TNDB_BUFFER_INIT;
+  tndb_move_format_lease(&lease, move);
   const char *values[] = {move->id,
                           move->target,
                           move->slug,
@@ -23,9 +25,11 @@ static void queue_row(tndb_work *work, const tndb_move *move) {
                           tndb_tenant_state_name(move->state),
                           move->source->id,
                           move->source->slug,
-                          move->from->facts.database,
-                          move->owner};
-  (void)tndb_view_send(work, insert_sql, 9, values);
+                          move->here,
+                          move->owner,
+                          tndb_buffer_text(&lease)};
+  tndb_work_fail_if(work, lease.failed);
+  (void)tndb_view_send(work, insert_sql, 10, values);
 }
 
 static tenantdb_status prepare(tndb_creation *creation, const tndb_move *move, tenantdb_error **error) {
@@ -157,6 +161,9 @@ tenantdb_status tndb_move_create(tndb_move *move, tenantdb_error **error) {
   tenantdb_status status = prepare(&creation, move, &own);
   if (!status) {
     status = create_with_login(&creation, move, &own);
+  }
+  if (!status) {
+    move->told_ms = tndb_clock_ms();
   }
   if (status == TENANTDB_UNKNOWN) { /* whoever goes on looks whether it is there */
     status = tndb_error_fold(&own, TENANTDB_CONNECTION, TENANTDB_REASON_CONNECTION_LOST);

@@ -81,16 +81,18 @@ static tenantdb_status set_state(tndb_work *work, const tndb_move *move, const c
 
 static tenantdb_status finish_target(tndb_move *move, tenantdb_error **error) {
   tndb_work work;
-  tenantdb_status status = tndb_move_start_target(move, &work, "switched", error);
+  tenantdb_error *own = NULL;
+  tenantdb_status status = tndb_move_start_target(move, &work, "switched", &own);
   if (!status) {
     (void)set_state(&work, move, "done");
-    status = commit(&work, error);
-  } else if (tenantdb_error_reason(error ? *error : NULL) == TENANTDB_REASON_TENANT_CHANGED) {
+    status = commit(&work, &own);
+  } else if (tenantdb_error_reason(own) == TENANTDB_REASON_TENANT_CHANGED) {
     status = TENANTDB_OK; /* done already */
-    tndb_error_reset(error);
+    tenantdb_error_free(own);
+    own = NULL;
   }
   tndb_work_end(&work);
-  return status;
+  return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
 
 /* ---------------------------------------------------------------- at the source */

@@ -41,7 +41,13 @@ static const char release_sql[] =
     "UPDATE %soperations SET lease_until = now() - interval '1 second'"
     " WHERE id = $1 AND owner = $2 AND state = 'running'";
 static const char own_sql[] =
-    "UPDATE %smoves SET owner = $2 WHERE id = $1 AND side = 'target' RETURNING state";
+    "UPDATE %smoves SET owner = $2, lease_until = now() + $3::text::interval WHERE id = $1 AND side = "
+    "'target'"
+    " RETURNING state";
+/* Whoever holds the row is at work on it, and is not waited for. */
+static const char tell_sql[] =
+    "UPDATE %smoves SET lease_until = now() + $3::text::interval WHERE id = (SELECT m.id FROM %smoves m WHERE"
+    " m.id = $1 AND m.side = 'target' AND m.owner = $2 FOR UPDATE SKIP LOCKED)";
 static const char owned_sql[] =
     "SELECT state FROM %smoves WHERE id = $1 AND side = 'target' AND owner = $2 FOR UPDATE";
 static const char step_sql[] =
@@ -63,6 +69,11 @@ const char tndb_move_unfinished_sql[] =
     "m.tenant_id"
     " AND o.kind = 'move' AND o.state = 'running' AND o.lease_until >= now()) ORDER BY m.begun_at, m.id";
 
+const char tndb_move_incoming_sql[] =
+    "SELECT m.slug, m.other_place, m.other_slug, m.state FROM %smoves m WHERE m.side = 'target' AND m.state "
+    "IN"
+    " ('moving', 'switched') AND coalesce(m.lease_until < now(), true) ORDER BY m.begun_at, m.id";
+
 const char *tndb_move_step_name(tndb_move_step step) {
   static const char *const names[TNDB_MOVE_N_STEPS] = {
       "check",        "create",  "references",  "guard",     "publish", "slot",
@@ -74,6 +85,10 @@ const char *tndb_move_step_name(tndb_move_step step) {
 static void format_lease(tndb_buffer *text, const tenantdb *db) {
   tndb_buffer_format(text, "%lld milliseconds",
                      (long long)tndb_config_number(db->config, TNDB_OPERATION_LEASE));
+}
+
+void tndb_move_format_lease(tndb_buffer *text, const tndb_move *move) {
+  format_lease(text, move->from);
 }
 
 /* Of the tenant nothing is in doubt that the next look would not settle. */
@@ -339,16 +354,20 @@ tenantdb_status tndb_move_start_target(tndb_move *move, tndb_work *work, const c
 
 tenantdb_status tndb_move_own_target(tndb_move *move, char **state, tenantdb_error **error) {
   tndb_work work;
-  const char *values[] = {move->id, move->owner};
+  tndb_auto_buffer lease = TNDB_BUFFER_INIT;
+  format_lease(&lease, move->from);
+  const char *values[] = {move->id, move->owner, tndb_buffer_text(&lease)};
   *state = NULL;
   tenantdb_status status = start_locked(&work, move->to, move->target, error);
   if (!status) {
-    size_t place = tndb_view_send(&work, own_sql, 2, values);
+    tndb_work_fail_if(&work, lease.failed);
+    size_t place = tndb_view_send(&work, own_sql, 3, values);
     status = tndb_work_sync(&work, error);
     const PGresult *row = status ? NULL : tndb_exchange_result(work.conn, place);
     if (row && PQntuples(row) == 1) {
       *state = tndb_strdup(PQgetvalue(row, 0, 0));
       status = *state ? commit(&work, error) : tndb_no_memory(error);
+      move->told_ms = tndb_clock_ms();
     }
   }
   tndb_work_end(&work);
@@ -392,10 +411,11 @@ static tenantdb_status run_single(tenantdb *db, const char *pattern, int32_t cou
                                   int64_t ms, bool *done, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   PGresult *rows;
-  const char *at = strstr(pattern, "%s");
-  tndb_buffer_append_n(&sql, pattern, (size_t)(at - pattern));
-  tndb_buffer_append(&sql, db->catalog);
-  tndb_buffer_append(&sql, at + 2);
+  for (const char *at; (at = strstr(pattern, "%s")) != NULL; pattern = at + 2) {
+    tndb_buffer_append_n(&sql, pattern, (size_t)(at - pattern));
+    tndb_buffer_append(&sql, db->catalog);
+  }
+  tndb_buffer_append(&sql, pattern);
   if (sql.failed) {
     return tndb_no_memory(error);
   }
@@ -406,9 +426,25 @@ static tenantdb_status run_single(tenantdb *db, const char *pattern, int32_t cou
   return status;
 }
 
+/* Best effort: nothing depends on it but what the target's reconcile says. */
+static void tell_target(tndb_move *move, const char *lease) {
+  const char *values[] = {move->id, move->owner, lease};
+  bool done;
+  if (move->told_ms > 0) {
+    (void)run_single(move->to, tell_sql, 3, values,
+                     tndb_config_number(move->to->config, TNDB_OPERATION_LOCK_TIMEOUT), &done, NULL);
+    move->told_ms = tndb_clock_ms();
+  }
+}
+
 tenantdb_status tndb_move_renew(tndb_move *move, tenantdb_error **error) {
   int64_t lease_ms = tndb_config_number(move->from->config, TNDB_OPERATION_LEASE);
   int64_t now = tndb_clock_ms();
+  if (move->told_ms > 0 && now - move->told_ms >= lease_ms / 3) {
+    tndb_auto_buffer lasting = TNDB_BUFFER_INIT;
+    format_lease(&lasting, move->from);
+    tell_target(move, tndb_buffer_text(&lasting));
+  }
   if (!move->operation[0] || now - move->renewed_ms < lease_ms / 3) {
     return TENANTDB_OK;
   }
@@ -431,6 +467,7 @@ void tndb_move_release(tndb_move *move) {
     (void)run_single(move->from, release_sql, 2, values,
                      tndb_config_number(move->from->config, TNDB_OPERATION_LOCK_TIMEOUT), &done, NULL);
   }
+  tell_target(move, "-1 second");
 }
 
 /* ---------------------------------------------------------------- for reconcile */

@@ -275,8 +275,11 @@ tenantdb_status tndb_move_make_slot(tndb_move *move, tenantdb_error **error) {
   return status;
 }
 
-/* Slots that the target's server made for copying tables and had no time to drop. */
-static tenantdb_status drop_slots(tndb_move *move, tenantdb_error **error) {
+/*
+ * A walsender that serves it still belongs to the user of option connection: who
+ * may not end it waits for it to find out by itself.
+ */
+static tenantdb_status drop_slot(tndb_move *move, tenantdb_error **error) {
   static const char drop_sql[] =
       "SELECT pg_catalog.pg_drop_replication_slot(slot_name) FROM pg_catalog.pg_replication_slots"
       " WHERE slot_name = $1 AND NOT active";
@@ -299,7 +302,7 @@ static tenantdb_status drop_slots(tndb_move *move, tenantdb_error **error) {
       status = tndb_move_ask(move->from, end ? end_sql : drop_sql, 1, &name, deadline, &rows, &own);
       PQclear(rows);
       ended = ended || end;
-      bool in_use = strcmp(tenantdb_error_sqlstate(own), "55006") == 0;
+      bool in_use = strcmp(tenantdb_error_sqlstate(own), end ? "42501" : "55006") == 0;
       if (status && !in_use) {
         return tndb_error_pass(error, own);
       }
@@ -323,7 +326,7 @@ static tenantdb_status unpublish(tndb_move *move, tndb_work *work, tenantdb_erro
 }
 
 tenantdb_status tndb_move_unpublish(tndb_move *move, tenantdb_error **error) {
-  tenantdb_status status = drop_slots(move, error);
+  tenantdb_status status = drop_slot(move, error);
   return status ? status : persist(move, unpublish, "waiting for the publication to be dropped", error);
 }
 

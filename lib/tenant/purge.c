@@ -99,7 +99,6 @@ static tenantdb_status can_shut(tndb_work *work, const tenantdb_tenant *tenant, 
   return status;
 }
 
-/* The tenant's state becomes deleting, and nobody can use it any more. */
 /* What else has an operation that runs is a move (tenant/move.h). */
 static tenantdb_status explain_running(const tenantdb_tenant *tenant, tenantdb_status status,
                                        tenantdb_error **error) {
@@ -112,6 +111,7 @@ static tenantdb_status explain_running(const tenantdb_tenant *tenant, tenantdb_s
              : status;
 }
 
+/* The tenant's state becomes deleting, and nobody can use it any more. */
 static tenantdb_status begin_purge(tndb_work *work, purge *job, const tenantdb_tenant *tenant,
                                    tenantdb_error **error) {
   bool shut = false;

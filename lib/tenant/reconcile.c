@@ -200,6 +200,24 @@ static tenantdb_status report_relocations(tenantdb *db, tndb_table *table, tenan
   return status;
 }
 
+/* `other`: what he is called at the place that he comes from; NULL where he goes there. */
+static tenantdb_status add_move(tndb_table *table, const char *slug, const char *other, const char *place,
+                                const char *state, tenantdb_error **error) {
+  tndb_auto_buffer text = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&text, other ? "interrupted on the way from " : "interrupted on the way to ");
+  tndb_buffer_append(&text, place);
+  if (other) {
+    tndb_buffer_append(&text, ", where he is ");
+    tndb_buffer_append(&text, other);
+  }
+  tndb_buffer_append(&text, strcmp(state, "switched") == 0
+                                ? ": tenantdb_tenant_move() finishes it"
+                                : ": tenantdb_tenant_move() goes on, tenantdb_tenant_move_undo() gives "
+                                  "it up");
+  add(table, slug, "move", "report", tndb_buffer_text(&text));
+  return text.failed ? tndb_no_memory(error) : TENANTDB_OK;
+}
+
 /* A pause that somebody left behind ends; whether to go on or to give up only the application knows. */
 static tenantdb_status report_moves(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
@@ -212,14 +230,21 @@ static tenantdb_status report_moves(tenantdb *db, tndb_table *table, tenantdb_er
       tenantdb_status done = tndb_move_reopen(db, PQgetvalue(rows, i, 0), &own);
       status = note(table, slug, "move", "let writes go on", done, own, error);
     }
-    tndb_auto_buffer text = TNDB_BUFFER_INIT;
-    tndb_buffer_append(&text, "interrupted on the way to ");
-    tndb_buffer_append(&text, PQgetvalue(rows, i, 2));
-    tndb_buffer_append(&text, switched
-                                  ? ": tenantdb_tenant_move() finishes it"
-                                  : ": tenantdb_tenant_move() goes on, tenantdb_tenant_move_undo() gives "
-                                    "it up");
-    add(table, slug, "move", "report", tndb_buffer_text(&text));
+    if (!status) {
+      status = add_move(table, slug, NULL, PQgetvalue(rows, i, 2), PQgetvalue(rows, i, 3), error);
+    }
+  }
+  PQclear(rows);
+  return status;
+}
+
+/* Writes pause at the source, which is not ours to open; so here there is only something to tell. */
+static tenantdb_status report_incoming(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  PGresult *rows;
+  tenantdb_status status = find(db, tndb_move_incoming_sql, NULL, &rows, error);
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    status = add_move(table, PQgetvalue(rows, i, 0), PQgetvalue(rows, i, 2), PQgetvalue(rows, i, 1),
+                      PQgetvalue(rows, i, 3), error);
   }
   PQclear(rows);
   return status;
@@ -262,6 +287,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   }
   if (!status) {
     status = report_moves(db, table, error);
+  }
+  if (!status) {
+    status = report_incoming(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

@@ -168,6 +168,7 @@ static int64_t cut_once(int side, const char *text, size_t action, int64_t numbe
   tenantdb *dbs[2];
   tenantdb_error *failure = NULL;
   make();
+  int64_t before = tndb_memory_live();
   for (int i = 0; i < 2; i++) {
     dbs[i] = open_by(i, i == side);
   }
@@ -184,16 +185,22 @@ static int64_t cut_once(int side, const char *text, size_t action, int64_t numbe
   *fired = counted.fired > 0;
   snprintf(when, sizeof when, "side %d, %s at message %lld %s, answered %s", side, actions[action].name,
            (long long)number, text ? text : "", tenantdb_status_name(status));
-  if (status == TENANTDB_OK) {
-    check_served_by(1, when);
-  } else if (status == TENANTDB_INTERNAL || status == TENANTDB_SQL || !*tenantdb_error_message(failure)) {
+  if (status == TENANTDB_INTERNAL || status == TENANTDB_SQL ||
+      (status && !*tenantdb_error_message(failure))) {
     fail_msg("%s: %s", when, tenantdb_error_message(failure));
-  } else {
-    settle(turn++ % 2 == 0, when);
   }
   tenantdb_error_free(failure);
   tenantdb_close(dbs[0]);
   tenantdb_close(dbs[1]);
+  int64_t leaked = tndb_memory_live() - before;
+  if (leaked > 0) {
+    fail_msg("%s: %lld allocations were not given back", when, (long long)leaked);
+  }
+  if (status == TENANTDB_OK) {
+    check_served_by(1, when);
+  } else {
+    settle(turn++ % 2 == 0, when);
+  }
   clear();
   return counted.from_client + counted.from_server;
 }
@@ -220,6 +227,23 @@ static void test_cut(void **state) {
 }
 
 /* ---------------------------------------------------------------- killed */
+
+/* The lease is over: the side that he goes to tells of him as well. */
+static void check_told_there(const char *when) {
+  tenantdb_result *done = NULL;
+  int64_t told = 0;
+  harness_assert_ok(tenantdb_reconcile(direct[1], &done, &error), error);
+  for (int32_t row = 0; row < tenantdb_result_rows(done); row++) {
+    told += strstr(tenantdb_result_value(done, row, 3), "interrupted on the way from database here") != NULL;
+  }
+  tenantdb_result_free(done);
+  int64_t open = harness_count(
+      urls[1],
+      "SELECT count(*) FROM tenantdb.moves WHERE side = 'target' AND state IN ('moving', 'switched')");
+  if (told != open) {
+    fail_msg("%s: reconcile tells of %lld moves of %lld", when, (long long)told, (long long)open);
+  }
+}
 
 static bool kill_once(int side, const char *text, int64_t number) {
   char when[120];
@@ -266,6 +290,7 @@ static bool kill_once(int side, const char *text, int64_t number) {
                                    "SELECT count(*) FROM tenantdb.moves WHERE paused_at IS NOT NULL AND "
                                    "state = 'moving'"),
                      0);
+    check_told_there(when);
   }
   if (over && strcmp(move_state(urls[0], "faulty"), "archived") == 0 && !fired) {
     check_served_by(1, when);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Level role: what tenants' roles may do with what is made later, and that they go away whole. */
+#include <pthread.h>
+
 #include "fixture.h"
 
 static tenantdb_error *error;
@@ -74,6 +76,106 @@ static void test_made_later(void **state) {
                                  schema),
                    0);
   tenantdb_tenant_free(tenant);
+}
+
+/* ---------------------------------------------------------------- shut meanwhile */
+
+typedef struct late {
+  pthread_t thread;
+  tenantdb_session *session;
+  tenantdb_status status;
+  tenantdb_error *error;
+} late;
+
+/* Waits until it is let go on, and only then names a table. */
+static void *run_late(void *user) {
+  late *l = user;
+  l->status = tenantdb_session_query(
+      l->session, "DO $$ BEGIN PERFORM pg_advisory_xact_lock(4711); PERFORM count(*) FROM notes; END $$",
+      NULL, NULL, &l->error);
+  return NULL;
+}
+
+/* Of which the tenant's scope has been proved, and nothing else has happened yet. */
+static void start_late(late *l, tenantdb_session *session) {
+  *l = (late){.session = session};
+  assert_int_equal(pthread_create(&l->thread, NULL, run_late, l), 0);
+  for (int i = 0; i < 5000; i++) {
+    if (harness_count(url,
+                      "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND "
+                      "NOT granted") == 1) {
+      return;
+    }
+    fixture_pause_us(1000);
+  }
+  fail_msg("the statement does not wait");
+}
+
+static tenantdb_session *hold(void) {
+  tenantdb_session *holder = NULL;
+  harness_assert_ok(tenantdb_session_open_shared(db, NULL, &holder, &error), error);
+  harness_assert_ok(tenantdb_session_begin(holder, NULL, &error), error);
+  fixture_run(holder, "SELECT pg_advisory_xact_lock(4711)");
+  return holder;
+}
+
+static void let_go(tenantdb_session *holder, late *l) {
+  harness_assert_ok(tenantdb_session_rollback(holder, &error), error);
+  tenantdb_session_close(holder);
+  pthread_join(l->thread, NULL);
+}
+
+/* His schema is as if it were not there, and the answer tells why, not what the server made of it. */
+static void test_shut_meanwhile(void **state) {
+  (void)state;
+  late l;
+  tenantdb_tenant_free(fixture_tenant(db, "shut"));
+  tenantdb_session *session = fixture_session(db, "shut");
+  tenantdb_session *holder = hold();
+  start_late(&l, session);
+  harness_assert_ok(tenantdb_tenant_suspend(db, "shut", NULL, &error), error);
+  let_go(holder, &l);
+  harness_check_status(l.status, l.error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE, "late",
+                       __FILE__, __LINE__);
+  assert_string_equal(tenantdb_error_sqlstate(l.error), "");
+  assert_string_equal(tenantdb_error_tenant(l.error), "shut");
+  tenantdb_error_free(l.error);
+  tenantdb_session_close(session);
+  harness_assert_ok(tenantdb_tenant_resume(db, "shut", NULL, &error), error);
+  /* Who is not shut hears what was wrong with his statement, and his session goes on. */
+  session = fixture_session(db, "shut");
+  harness_assert_status(tenantdb_session_query(session, "SELECT 1 FROM nowhere", NULL, NULL, &error), error,
+                        TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR);
+  assert_string_equal(tenantdb_error_sqlstate(error), "42P01");
+  assert_string_not_equal(tenantdb_error_hint(error), "");
+  tenantdb_error_free(error);
+  error = NULL;
+  harness_assert_fails(tenantdb_session_query(session, "DROP TABLE notes", NULL, NULL, &error), error,
+                       TENANTDB_PERMISSION, TENANTDB_REASON_SERVER_PERMISSION);
+  assert_string_equal(fixture_cell(session, "SELECT count(*) FROM notes"), "0");
+  tenantdb_session_close(session);
+}
+
+/* In the caller's own transaction asking would end it: the server's answer, and the next transaction tells. */
+static void test_shut_in_transaction(void **state) {
+  (void)state;
+  late l;
+  tenantdb_tenant_free(fixture_tenant(db, "shut-2"));
+  tenantdb_session *session = fixture_session(db, "shut-2");
+  harness_assert_ok(tenantdb_session_begin(session, NULL, &error), error);
+  fixture_run(session, "SELECT 1");
+  tenantdb_session *holder = hold();
+  start_late(&l, session);
+  harness_assert_ok(tenantdb_tenant_suspend(db, "shut-2", NULL, &error), error);
+  let_go(holder, &l);
+  harness_check_status(l.status, l.error, TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR, "late", __FILE__,
+                       __LINE__);
+  assert_string_equal(tenantdb_error_sqlstate(l.error), "42P01");
+  tenantdb_error_free(l.error);
+  harness_assert_ok(tenantdb_session_rollback(session, &error), error);
+  harness_assert_fails(tenantdb_session_query(session, "SELECT 1", NULL, NULL, &error), error,
+                       TENANTDB_UNAVAILABLE, TENANTDB_REASON_TENANT_NOT_ACTIVE);
+  tenantdb_session_close(session);
 }
 
 /* What the owner makes is nobody else's; a shared base's functions are the tenants' by their group. */
@@ -219,10 +321,11 @@ static void test_owner_elsewhere(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_made_later),        cmocka_unit_test(test_functions),
-      cmocka_unit_test(test_role_given_later),  cmocka_unit_test(test_schemas),
-      cmocka_unit_test(test_granted_elsewhere), cmocka_unit_test(test_out_of_reach),
-      cmocka_unit_test(test_owner_elsewhere),
+      cmocka_unit_test(test_made_later),          cmocka_unit_test(test_functions),
+      cmocka_unit_test(test_role_given_later),    cmocka_unit_test(test_schemas),
+      cmocka_unit_test(test_granted_elsewhere),   cmocka_unit_test(test_out_of_reach),
+      cmocka_unit_test(test_owner_elsewhere),     cmocka_unit_test(test_shut_meanwhile),
+      cmocka_unit_test(test_shut_in_transaction),
   };
   return cmocka_run_group_tests_name("isolation_role", tests, setup, teardown);
 }

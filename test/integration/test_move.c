@@ -288,10 +288,23 @@ static void check_as_it_was(move_sides *s, const char *schema, const char *dump)
       0);
   assert_int_equal(
       harness_count(s->from_url, "SELECT count(*) FROM pg_proc WHERE proname ~ '^tenantdb_move'"), 0);
-  char *now = dumped(s->from_url, schema, false);
+  char *now = archive_dump(s->from_url, "acme");
   assert_string_equal(now, dump);
   free(now);
   assert_string_equal(fixture_findings(s->from, "acme"), "");
+}
+
+/* Nobody works on it, and reconcile of that side says so, and what to call. */
+static void check_open(tenantdb *db, const char *slug, const char *where, const char *what) {
+  tenantdb_result *done = NULL;
+  harness_assert_ok(tenantdb_reconcile(db, &done, &error), error);
+  assert_int_equal(tenantdb_result_rows(done), 1);
+  assert_string_equal(tenantdb_result_value(done, 0, 0), slug);
+  assert_string_equal(tenantdb_result_value(done, 0, 1), "move");
+  assert_string_equal(tenantdb_result_value(done, 0, 2), "report");
+  assert_non_null(strstr(tenantdb_result_value(done, 0, 3), where));
+  assert_non_null(strstr(tenantdb_result_value(done, 0, 3), what));
+  tenantdb_result_free(done);
 }
 
 static void test_undo(void **state) {
@@ -299,17 +312,17 @@ static void test_undo(void **state) {
   move_sides s = move_make(first, second, NULL);
   tenantdb_result *report = NULL;
   char *schema = archive_fill(s.from_url, s.from, "acme");
-  char *dump = dumped(s.from_url, schema, false);
+  char *dump = archive_dump(s.from_url, "acme"); /* "" where pg_dump is older than the server */
   tenantdb_session *writer = fixture_session(s.from, "acme");
   archive_shared(s.to_url);
   /* Somebody writes and does not end: the slot waits for him. */
   harness_assert_ok(tenantdb_session_begin(writer, NULL, &error), error);
   fixture_run(writer, "INSERT INTO empty (b) VALUES ('open')");
-  harness_assert_status(
-      move_call(s.from, "acme", s.to,
-                FIXTURE_OPTIONS("identity", "full", "patience", "1s", "lock_timeout", "50ms"), &report,
-                &error),
-      error, TENANTDB_TIMEOUT, TENANTDB_REASON_MOVE_PATIENCE);
+  harness_assert_status(move_call(s.from, "acme", s.to,
+                                  FIXTURE_OPTIONS("identity", "full", "patience", "1s", "lock_timeout",
+                                                  "50ms", "slug", "other-1"),
+                                  &report, &error),
+                        error, TENANTDB_TIMEOUT, TENANTDB_REASON_MOVE_PATIENCE);
   harness_assert_message(error, "where he was");
   tenantdb_error_free(error);
   error = NULL;
@@ -319,11 +332,9 @@ static void test_undo(void **state) {
                          TENANTDB_REASON_MOVE_OPEN, "is being moved");
   fixture_assert_refused(move_call(s.from, "acme", s.to, FIXTURE_OPTIONS("slug", "other"), NULL, &error),
                          error, TENANTDB_STATE, TENANTDB_REASON_MOVE_OPEN, "undo that move first");
-  tenantdb_result *done = NULL;
-  harness_assert_ok(tenantdb_reconcile(s.from, &done, &error), error);
-  assert_int_equal(tenantdb_result_rows(done), 1);
-  assert_non_null(strstr(tenantdb_result_value(done, 0, 3), "tenantdb_tenant_move() goes on"));
-  tenantdb_result_free(done);
+  check_open(s.from, "acme", "on the way to database new ", "tenantdb_tenant_move() goes on");
+  check_open(s.to, "other-1", "on the way from database old-'",
+             ", where he is acme: tenantdb_tenant_move() goes");
   harness_assert_ok(tenantdb_session_rollback(writer, &error), error);
   tenantdb_session_close(writer);
   harness_assert_ok(tenantdb_tenant_move_undo(s.from, "acme", s.to, &report, &error), error);
@@ -425,6 +436,49 @@ static void test_two_callers(void **state) {
   move_end(&s);
 }
 
+/* Somebody works on it: neither side's reconcile has anything to say, and nobody else may, however long it takes. */
+static void test_at_work(void **state) {
+  (void)state;
+  move_sides s = move_make(first, second, FIXTURE_OPTIONS("operation.lease", "1s"));
+  tenantdb *const sides[] = {s.from, s.to};
+  caller c;
+  archive_shared(s.to_url);
+  char *schema = archive_fill(s.from_url, s.from, "acme");
+  tenantdb_session *holder = NULL;
+  harness_assert_ok(tenantdb_session_open_shared(s.to, NULL, &holder, &error), error);
+  harness_assert_ok(tenantdb_session_begin(holder, NULL, &error), error);
+  fixture_run(holder, "SELECT 1");
+  start(&c, &s, move_full);
+  move_await(s.from_url, "create", "done");
+  char lock[200];
+  snprintf(lock, sizeof lock, "LOCK TABLE %s.notes IN SHARE MODE", schema); /* rows cannot come in */
+  fixture_run(holder, lock);
+  move_await(s.from_url, "copy", "begun");
+  fixture_pause_us(2500000);
+  for (int i = 0; i < 2; i++) {
+    tenantdb_result *done = NULL;
+    harness_assert_ok(tenantdb_reconcile(sides[i], &done, &error), error);
+    assert_int_equal(tenantdb_result_rows(done), 0);
+    tenantdb_result_free(done);
+  }
+  fixture_assert_refused(move_call(s.from, "acme", s.to, move_full, NULL, &error), error, TENANTDB_BUSY,
+                         TENANTDB_REASON_OPERATION_HELD, "somebody else is moving");
+  harness_assert_ok(tenantdb_session_rollback(holder, &error), error);
+  tenantdb_session_close(holder);
+  join(&c);
+  harness_assert_ok(c.status, c.error);
+  release(&c);
+  check_moved(&s, "acme", "acme");
+  for (int i = 0; i < 2; i++) {
+    tenantdb_result *done = NULL;
+    harness_assert_ok(tenantdb_reconcile(sides[i], &done, &error), error);
+    assert_int_equal(tenantdb_result_rows(done), 0);
+    tenantdb_result_free(done);
+  }
+  free(schema);
+  move_end(&s);
+}
+
 /* Nothing is lost of a transaction that began before the pause; and who changes the tables is found out. */
 static void test_meanwhile(void **state) {
   (void)state;
@@ -512,8 +566,9 @@ int main(void) {
       cmocka_unit_test(test_levels),      cmocka_unit_test(test_names),
       cmocka_unit_test(test_mistakes),    cmocka_unit_test(test_references),
       cmocka_unit_test(test_afterwards),  cmocka_unit_test(test_undo),
-      cmocka_unit_test(test_two_callers), cmocka_unit_test(test_meanwhile),
-      cmocka_unit_test(test_changed),     cmocka_unit_test(test_too_long),
+      cmocka_unit_test(test_two_callers), cmocka_unit_test(test_at_work),
+      cmocka_unit_test(test_meanwhile),   cmocka_unit_test(test_changed),
+      cmocka_unit_test(test_too_long),
   };
   return cmocka_run_group_tests_name("moves", tests, setup, teardown);
 }

@@ -194,6 +194,47 @@ static void test_users(void **state) {
   free(to_url);
 }
 
+/* Who is no superuser can be the target's user from PostgreSQL 16 on, and proves who he is at the source. */
+static void test_subscriber(void **state) {
+  (void)state;
+  char *from_url, *to_url;
+  tenantdb *from = open_as(first, "sub", "mover", &from_url);
+  tenantdb *to = open_as(second, "sub", "subscriber", &to_url);
+  char *here = harness_url_with(harness_server_url(first), "sub", NULL, NULL);
+  char *there = harness_url_with(harness_server_url(second), "sub", NULL, NULL);
+  bool able = harness_count(there, "SELECT (current_setting('server_version_num')::int >= 160000)::int") == 1;
+  harness_sql(here,
+              "ALTER ROLE mover REPLICATION; CREATE ROLE password_user LOGIN REPLICATION PASSWORD 'geheim'");
+  archive_shared(here);
+  archive_shared(there);
+  char *schema = archive_fill(here, from, "acme");
+  char *connection = harness_url_with(here, NULL, "password_user", "geheim");
+  const char *const options[] = {"identity", "full", "patience", "60s", "connection", connection, NULL};
+  refuse(from, to, options);
+  assert_int_equal(tenantdb_result_rows(report), 1);
+  assert_says("may not create a subscription", able ? "GRANT pg_create_subscription" : "superuser");
+  if (able) {
+    harness_sql(there, "GRANT pg_create_subscription TO subscriber");
+    refuse(from, to, move_full);
+    assert_int_equal(tenantdb_result_rows(report), 1);
+    assert_says("subscriptions need a password", "option connection");
+    harness_sql(here, "GRANT pg_read_all_data TO password_user");
+    harness_assert_ok(move_call(from, "acme", to, options, NULL, &error), error);
+    archive_assert_same(here, schema, there, schema);
+    assert_string_equal(fixture_findings(to, "acme"), "");
+    assert_string_equal(move_state(there, "acme"), "active");
+  }
+  assert_int_equal(move_left(here) + move_left(there), 0);
+  tenantdb_close(from);
+  tenantdb_close(to);
+  free(connection);
+  free(schema);
+  free(here);
+  free(there);
+  free(from_url);
+  free(to_url);
+}
+
 /* ---------------------------------------------------------------- how to get there */
 
 /* The password is in no message and, the target's user being a superuser, in no log. */
@@ -254,7 +295,7 @@ int main(void) {
       cmocka_unit_test(test_tables),         cmocka_unit_test(test_differs),
       cmocka_unit_test(test_other_database), cmocka_unit_test(test_source_server),
       cmocka_unit_test(test_target_server),  cmocka_unit_test(test_users),
-      cmocka_unit_test(test_connection),
+      cmocka_unit_test(test_subscriber),     cmocka_unit_test(test_connection),
   };
   return cmocka_run_group_tests_name("moves refused", tests, setup, teardown);
 }

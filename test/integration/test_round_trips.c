@@ -102,6 +102,9 @@ static void test_queries(void **state) {
   harness_assert_fails(tenantdb_session_query(session, "SELECT 1 / 0", NULL, NULL, &error), error,
                        TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR);
   assert_trips(2); /* and ROLLBACK */
+  harness_assert_fails(tenantdb_session_query(session, "SELECT 1 FROM nowhere", NULL, NULL, &error), error,
+                       TENANTDB_SQL, TENANTDB_REASON_SERVER_ERROR);
+  assert_trips(2); /* and ROLLBACK, together with a look at whether the tenant was shut */
   harness_assert_fails(tenantdb_session_query(session, "COMMIT", NULL, NULL, &error), error,
                        TENANTDB_ARGUMENT, TENANTDB_REASON_TRANSACTION_CONTROL);
   assert_trips(0);

@@ -70,7 +70,7 @@ static void test_released(void **state) {
   static const char *const hashes[] = {"", "79bf3e320f8672404080aa165574daeeabb5e04bee7e8eecb49033d481bd0d1e",
                                        "c948dfaf3beb68e49a186f9cd0769138dd303f443b24bc4289fc84dfe0bc0ff2",
                                        "af800ab04ab16ebe6b6f425d9f92c99337d25c646e34ba5b4a73ae160c51bce5",
-                                       "b9ce45485814a5393cab2a4dc477b1e13b1c9499f0d053e1b361889d79629ee0"};
+                                       "c231af83918a660542abd8650bcb6dfb1028b3412c0c483cbc4028af81869cfb"};
   for (int version = 1; version <= TNDB_CATALOG_VERSION; version++) {
     tndb_sha256 hash;
     unsigned char digest[TNDB_SHA256_BYTES];
