@@ -11,12 +11,15 @@
 #include <tenantdb/api.h>
 #include <tenantdb/archive.h>
 #include <tenantdb/builder.h>
+#include <tenantdb/change.h>
 #include <tenantdb/config.h>
 #include <tenantdb/database.h>
 #include <tenantdb/diagnose.h>
 #include <tenantdb/document.h>
 #include <tenantdb/error.h>
 #include <tenantdb/fleet.h>
+#include <tenantdb/ledger.h>
+#include <tenantdb/migration.h>
 #include <tenantdb/move.h>
 #include <tenantdb/operate.h>
 #include <tenantdb/params.h>
@@ -25,6 +28,7 @@
 #include <tenantdb/registry.h>
 #include <tenantdb/relocate.h>
 #include <tenantdb/result.h>
+#include <tenantdb/run.h>
 #include <tenantdb/schema.h>
 #include <tenantdb/session.h>
 #include <tenantdb/statement.h>

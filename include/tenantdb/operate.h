@@ -219,6 +219,41 @@ TENANTDB_API tenantdb_status tenantdb_pool_tenants(tenantdb *db, tenantdb_result
  */
 TENANTDB_API tenantdb_status tenantdb_warm_up(tenantdb *db, tenantdb_error **error);
 
+/* ---------------------------------------------------------------- upkeep */
+
+/**
+ * tenantdb_maintain() - do what has to be done now and then
+ * @db:      a database, bootstrapped
+ * @most_ms: begin nothing more after so many milliseconds; 0: no limit
+ * @done:    receives a table: task, subject, action, outcome; may be NULL
+ * @error:   as everywhere
+ *
+ * To be called from a timer, every minute say, by as many processes as there
+ * are. In this order:
+ *
+ * - tenantdb_warm_up()
+ * - task "standby": standby schemas are made until there are as many as option
+ *   tenant.standby says, and those that are not what a new tenant is to be (the
+ *   registry or the migrations in use are others by now), or too many, are
+ *   dropped; subject is the schema, action make, drop, or leave
+ * - task "purge": removed tenants whose grace is over are purged; subject is the tenant
+ * - task "reconcile": the rows of tenantdb_reconcile()
+ *
+ * A row's outcome is "done", or what hindered; that ends its task, or only
+ * concerns its tenant, and is no failure of the call. A last row of task
+ * "maintain" says that the time was over. No row: nothing was to be done.
+ *
+ * Safe to kill at any moment. Two at once share the work: who finds another at
+ * the standby schemas leaves them to him. A program that uses older migrations
+ * than the one that keeps the standby schemas makes none.
+ *
+ * Ownership: *done is yours, tenantdb_result_free().
+ * Thread:    any.
+ * Status:    MEMORY, ARGUMENT, STATE, CONNECTION, PERMISSION, NOT_FOUND, TIMEOUT, BUSY, CONFLICT, UNSUPPORTED, SQL, UNKNOWN.
+ * Since:     0.1
+ */
+TENANTDB_API tenantdb_status tenantdb_maintain(tenantdb *db, int64_t most_ms, tenantdb_result **done, tenantdb_error **error);
+
 #ifdef __cplusplus
 }
 #endif

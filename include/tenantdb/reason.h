@@ -137,7 +137,25 @@ enum {
   TENANTDB_REASON_MOVE_OPEN = 271, /**< a move of the tenant is under way, to be finished or undone first */
   TENANTDB_REASON_MOVE_PATIENCE = 272, /**< patience ended before the tenant was switched */
   TENANTDB_REASON_TENANT_MOVED = 273, /**< the tenant was moved to another database */
-  TENANTDB_REASON_NO_MOVE = 274 /**< there is no move to undo */
+  TENANTDB_REASON_NO_MOVE = 274, /**< there is no move to undo */
+  TENANTDB_REASON_BAD_MIGRATION = 280, /**< a migration's file, name, directive or text cannot be used; the message names the place */
+  TENANTDB_REASON_HISTORY_EDITED = 281, /**< a migration that was applied has another text now */
+  TENANTDB_REASON_HISTORY_MISSING = 282, /**< a migration that was applied is not in the set */
+  TENANTDB_REASON_OUT_OF_ORDER = 283, /**< a migration is older than what was applied already */
+  TENANTDB_REASON_REQUIRES_SHARED = 284, /**< a tenant's migration needs a version of the shared schema that is not there */
+  TENANTDB_REASON_LEFT_SCOPE = 285, /**< a migration left its schema or changed its role */
+  TENANTDB_REASON_NO_WAY_BACK = 286, /**< a migration says nothing about how to undo it */
+  TENANTDB_REASON_DOWN_REFUSED = 287, /**< going back is not allowed for many tenants unless asked for by name */
+  TENANTDB_REASON_BASELINE_DIFFERS = 288, /**< a schema is not what the migrations up to the baseline make */
+  TENANTDB_REASON_RUN_PARTLY = 289, /**< some tenants of a run failed; the run says which */
+  TENANTDB_REASON_RUN_STOPPED = 290, /**< a run stopped: its limit of failures was reached */
+  TENANTDB_REASON_UNKNOWN_RUN = 291, /**< there is no run of that id */
+  TENANTDB_REASON_RUN_STATE = 292, /**< a run's state does not allow it */
+  TENANTDB_REASON_BAD_CHANGE = 293, /**< a change of a table is declared wrongly */
+  TENANTDB_REASON_CHANGE_REFUSED = 294, /**< a change of a table cannot be made as the table is */
+  TENANTDB_REASON_NO_MIGRATIONS = 295, /**< no set of migrations is in use */
+  TENANTDB_REASON_NO_BASELINE = 296, /**< a schema was made without migrations, and nobody has said which of them it has */
+  TENANTDB_REASON_SUMS_DIFFER = 297 /**< files of migrations are not those that tenantdb.sum lists */
 };
 
 /**

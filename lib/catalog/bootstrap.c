@@ -5,8 +5,10 @@
 #include "base/buffer.h"
 #include "base/random.h"
 #include "catalog/definition.h"
+#include "catalog/newborn.h"
 #include "catalog/shared.h"
 #include "catalog/work.h"
+#include "config/events.h"
 #include "sql/identifier.h"
 
 static const char schema_exists_sql[] = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
@@ -130,6 +132,43 @@ static tenantdb_status upgrade(tndb_work *work, tndb_catalog_row *row, tenantdb_
   return status;
 }
 
+/* Somebody has made shared tables by migrations: who has none in use leaves them to him who has. */
+static tenantdb_status ask_ledger(tndb_work *work, tndb_shared_way *way, tenantdb_error **error) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  PGresult *rows;
+  tndb_buffer_format(&sql, "SELECT 1 FROM %smigrations WHERE stream = 'shared' LIMIT 1", work->db->catalog);
+  if (sql.failed) {
+    return tndb_no_memory(error);
+  }
+  tenantdb_status status = tndb_work_query(work, tndb_buffer_text(&sql), 0, NULL, &rows, error);
+  if (!status && PQntuples(rows) > 0) {
+    *way = TNDB_SHARED_LEAVE;
+    tndb_config_write_event(
+        work->db->config,
+        &(tndb_event){.kind = TNDB_EVENT_MIGRATIONS_WAIT,
+                      .message = "the shared schema is made by migrations and was left as it is: call "
+                                 "tenantdb_use_migrations() before tenantdb_bootstrap()"});
+  }
+  PQclear(status ? NULL : rows);
+  return status;
+}
+
+/* Shared tables are the registry's to make, unless migrations have them in hand. */
+static tenantdb_status create_shared(tndb_work *work, tenantdb_error **error) {
+  const tndb_newborn *newborn = tndb_newborn_of(work->db);
+  tndb_shared_way way = TNDB_SHARED_DECLARED;
+  tenantdb_status status =
+      newborn ? newborn->functions->shared(newborn, work, &way, error) : ask_ledger(work, &way, error);
+  if (!status && way != TNDB_SHARED_LEAVE) {
+    status = tndb_shared_create(work, error);
+  }
+  if (!status && way == TNDB_SHARED_CREATE) {
+    newborn->functions->queue_shared(newborn, work);
+    status = tndb_work_sync(work, error);
+  }
+  return status;
+}
+
 static tenantdb_status bootstrap(tndb_work *work, tndb_catalog_row *row, tenantdb_error **error) {
   tenantdb *db = work->db;
   tenantdb_status status = tndb_work_sync(work, error); /* the lock: from here on nobody else bootstraps */
@@ -160,7 +199,7 @@ static tenantdb_status bootstrap(tndb_work *work, tndb_catalog_row *row, tenantd
     status = tndb_work_set_path(work, shared, error);
   }
   if (!status) {
-    status = tndb_shared_create(work, error);
+    status = create_shared(work, error);
   }
   if (!status) {
     status = tndb_shared_grant(work, row, error);

@@ -22,8 +22,10 @@ typedef struct tndb_counters {
   atomic_llong committed;
   atomic_llong rolled_back;
   atomic_llong unknown;
-  atomic_llong violations;   /* scopes that were not what was asked for */
-  atomic_llong read_only_ms; /* when the server was last told to be read only */
+  atomic_llong violations;      /* scopes that were not what was asked for */
+  atomic_llong standby_taken;   /* by new tenants */
+  atomic_llong standby_missing; /* for new tenants */
+  atomic_llong read_only_ms;    /* when the server was last told to be read only */
   char apart[64];
 } tndb_counters;
 

@@ -8,6 +8,7 @@
 #include "catalog/definition.h"
 #include "catalog/harden.h"
 #include "catalog/login.h"
+#include "catalog/newborn.h"
 #include "config/events.h"
 #include "pg/exchange.h"
 #include "registry/registry.h"
@@ -86,6 +87,7 @@ void tndb_database_release(tenantdb *db) {
       db->release_form(db->forms[i]);
     }
   }
+  tndb_newborn_release_all(db);
   tndb_login_free(db);
   tndb_pool_free(db->pool);
   tndb_cache_clear(&db->tenants);

@@ -51,6 +51,7 @@ struct tenantdb {
   tndb_map refusals;  /* of passwords, by role (catalog/refusals.h) */
   void *forms[2];     /* what tenants should hold (tenant/registry_form.h), and how one is let go of */
   void (*release_form)(void *form);
+  struct tndb_newborn *newborn; /* the migrations in use (catalog/newborn.h), or NULL */
 };
 
 /* Every public call on a database begins with this: NULL, foreign, freed or closed handles. */

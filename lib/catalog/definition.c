@@ -2,9 +2,10 @@
 #include "catalog/definition.h"
 
 const char *const tndb_catalog_tables[] = {
-    "catalog",          "tenants", "operations", "audit",        "shared_objects",
-    "hardening",        "views",   "view_parts", "view_members", "relocations",
-    "relocation_steps", "moves",   "move_steps", "move_things",  NULL};
+    "catalog",    "tenants",     "operations",   "audit",       "shared_objects",   "hardening",
+    "views",      "view_parts",  "view_members", "relocations", "relocation_steps", "moves",
+    "move_steps", "move_things", "migrations",   "runs",        "run_members",      "standby_schemas",
+    NULL};
 
 /*
  * Slugs are ASCII, so folding under collation "C" is the same on every server.
@@ -237,8 +238,107 @@ static const char *const version_4[] = {
     NULL,
 };
 
+/*
+ * The ledger is keyed by whom and what; of a migration that is not transactional
+ * its row is also the lease of whoever carries it out. It has one CHECK, of what nobody would ever
+ * take over: each is paid for every row, of which a fleet has many. A run's plan is in its
+ * settings; a member is one tenant of it. A standby schema has the id that the
+ * tenant will have who takes it, so that its role and its mark need no change.
+ */
+static const char *const version_5[] = {
+    "CREATE TABLE migrations ("
+    " stream text NOT NULL,"
+    " tenant_id uuid NOT NULL,"
+    " version bigint NOT NULL,"
+    " name text NOT NULL DEFAULT '',"
+    " kind text NOT NULL,"
+    " title text NOT NULL,"
+    " sum text,"
+    " state text NOT NULL,"
+    " steps integer NOT NULL DEFAULT 0,"
+    " steps_done integer NOT NULL DEFAULT 0,"
+    " steps_sum text,"
+    " progress text,"
+    " attempts integer NOT NULL DEFAULT 1,"
+    " started_at timestamptz NOT NULL DEFAULT now(),"
+    " finished_at timestamptz,"
+    " duration_ms bigint,"
+    " line integer,"
+    " sqlstate text,"
+    " error text,"
+    " run_id uuid,"
+    " actor text NOT NULL DEFAULT session_user,"
+    " owner uuid,"
+    " lease_until timestamptz,"
+    " fence bigint NOT NULL DEFAULT 0,"
+    " PRIMARY KEY (tenant_id, version, name),"
+    " CHECK (state <> 'running' OR lease_until IS NOT NULL))",
+    "CREATE INDEX migrations_unfinished ON migrations (tenant_id) WHERE state <> 'done'",
+    "CREATE INDEX migrations_version ON migrations (stream, version)",
+    "COMMENT ON TABLE migrations IS 'libtenantdb: which migrations were applied to whom'",
+
+    "CREATE TABLE runs ("
+    " id uuid PRIMARY KEY,"
+    " state text NOT NULL CHECK (state IN ('running', 'paused', 'stopped', 'done', 'aborted')),"
+    " set_hash text NOT NULL,"
+    " goal bigint NOT NULL,"
+    " down boolean NOT NULL DEFAULT false,"
+    " settings jsonb NOT NULL,"
+    " waves integer NOT NULL,"
+    " wave integer NOT NULL DEFAULT 1,"
+    " total integer NOT NULL,"
+    " failure_limit integer,"
+    " pause_asked boolean NOT NULL DEFAULT false,"
+    " actor text NOT NULL DEFAULT session_user,"
+    " host text,"
+    " note text,"
+    " started_at timestamptz NOT NULL DEFAULT now(),"
+    " updated_at timestamptz NOT NULL DEFAULT now(),"
+    " finished_at timestamptz)",
+    "CREATE INDEX runs_started ON runs (started_at)",
+    "COMMENT ON TABLE runs IS 'libtenantdb: migrations carried out over many tenants'",
+
+    "CREATE TABLE run_members ("
+    " run_id uuid NOT NULL,"
+    " tenant_id uuid NOT NULL,"
+    " slug text NOT NULL,"
+    " standby boolean NOT NULL DEFAULT false,"
+    " wave integer NOT NULL,"
+    " position integer NOT NULL,"
+    " state text NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'failed', 'deferred', 'skipped')),"
+    " attempts integer NOT NULL DEFAULT 0,"
+    " from_version bigint,"
+    " to_version bigint,"
+    " file text,"
+    " line integer,"
+    " status integer,"
+    " sqlstate text,"
+    " error text,"
+    " blocker text,"
+    " owner uuid,"
+    " lease_until timestamptz,"
+    " started_at timestamptz,"
+    " finished_at timestamptz,"
+    " duration_ms bigint,"
+    " PRIMARY KEY (run_id, tenant_id))",
+    "CREATE INDEX run_members_open ON run_members (run_id, wave, position)"
+    " WHERE state IN ('waiting', 'running', 'deferred')",
+    "COMMENT ON TABLE run_members IS 'libtenantdb: the tenants of runs, and what became of each'",
+
+    "CREATE TABLE standby_schemas ("
+    " id uuid PRIMARY KEY,"
+    " schema_name text NOT NULL,"
+    " role_name text,"
+    " version bigint NOT NULL,"
+    " registry_hash text NOT NULL,"
+    " created_at timestamptz NOT NULL DEFAULT now())",
+    "COMMENT ON TABLE standby_schemas IS 'libtenantdb: schemas prepared for tenants to come'",
+    NULL,
+};
+
 const char *const *tndb_catalog_steps(int version) {
   static const char *const nothing[] = {NULL};
-  static const char *const *const versions[] = {nothing, version_1, version_2, version_3, version_4};
-  return version > 0 && version <= TNDB_CATALOG_VERSION ? versions[version] : nothing;
+  static const char *const *const versions[] = {nothing,   version_1, version_2,
+                                                version_3, version_4, version_5};
+  return version > 0 && (size_t)version < sizeof versions / sizeof versions[0] ? versions[version] : nothing;
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 /* The version this library writes. */
-#define TNDB_CATALOG_VERSION 4
+#define TNDB_CATALOG_VERSION 5
 
 /* The names of the catalog's tables, ended by NULL: what must not collide when it shares a schema. */
 extern const char *const tndb_catalog_tables[];

@@ -421,6 +421,35 @@ static tenantdb_status grant_all(tndb_work *work, const tndb_relation *relations
   return status;
 }
 
+/* Of relations that migrations are to make, those that they have made. */
+static tenantdb_status keep_those_there(tndb_work *work, tndb_relation *relations, size_t *count,
+                                        tenantdb_error **error) {
+  static const char there_sql[] =
+      "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.relname = u.name AND c.relnamespace ="
+      " (SELECT n.oid FROM pg_catalog.pg_namespace n WHERE n.nspname = $1))"
+      " FROM pg_catalog.unnest($2::text[]) WITH ORDINALITY u (name, ord) ORDER BY u.ord";
+  tndb_auto_text_array names = TNDB_TEXT_ARRAY_INIT;
+  PGresult *rows;
+  size_t kept = 0;
+  for (size_t i = 0; i < *count; i++) {
+    tndb_text_array_add(&names, relations[i].name);
+  }
+  const char *values[] = {tndb_database_shared_schema(work->db), tndb_text_array_finish(&names)};
+  tenantdb_status status =
+      values[1] ? tndb_work_query(work, there_sql, 2, values, &rows, error) : tndb_no_memory(error);
+  if (status) {
+    return status;
+  }
+  for (size_t i = 0; i < *count; i++) {
+    if (PQgetvalue(rows, (int)i, 0)[0] == 't') {
+      relations[kept++] = relations[i];
+    }
+  }
+  *count = kept;
+  PQclear(rows);
+  return TENANTDB_OK;
+}
+
 tenantdb_status tndb_shared_grant(tndb_work *work, const tndb_catalog_row *row, tenantdb_error **error) {
   if (!row->group_role[0]) {
     return TENANTDB_OK;
@@ -433,10 +462,11 @@ tenantdb_status tndb_shared_grant(tndb_work *work, const tndb_catalog_row *row, 
   }
   (void)tndb_registry_relations(registry, TENANTDB_BASE_SHARED, relations, count);
   char hash[TNDB_SHA256_HEX];
+  tenantdb_status status = keep_those_there(work, relations, &count, error);
   hash_grants(registry, relations, count, hash);
-  tenantdb_status status = strcmp(hash, row->grants_hash) == 0
-                               ? TENANTDB_OK
-                               : grant_all(work, relations, count, row->group_role, error);
+  if (!status && strcmp(hash, row->grants_hash) != 0) {
+    status = grant_all(work, relations, count, row->group_role, error);
+  }
   tndb_free(relations);
   return status;
 }

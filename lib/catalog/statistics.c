@@ -108,6 +108,11 @@ static const entry entries[] = {
       "Calls whose scope was refused, or was lost on the way."},
      OF_HANDLE,
      ONE(HANDLE(violations), PLAIN)},
+    {{"tenantdb_standby_total", "counter", "tenants",
+      "Tenants created while standby schemas were to be there, and whether one was."},
+     OF_HANDLE,
+     {{"", "outcome", "taken", HANDLE(standby_taken), PLAIN},
+      {"", "outcome", "missing", HANDLE(standby_missing), PLAIN}}},
     {{"tenantdb_events_total", "counter", "events", "Events written."},
      OF_HANDLE,
      ONE(HANDLE(events), PLAIN)},
@@ -146,6 +151,8 @@ void tndb_snapshot_take(tenantdb *db, tndb_snapshot *snapshot) {
   tally->rolled_back = tndb_counter_read(&counters->rolled_back);
   tally->unknown = tndb_counter_read(&counters->unknown);
   tally->violations = tndb_counter_read(&counters->violations);
+  tally->standby_taken = tndb_counter_read(&counters->standby_taken);
+  tally->standby_missing = tndb_counter_read(&counters->standby_missing);
   for (int i = 0; i < TNDB_N_CLASSES; i++) {
     tally->errors[i] = tndb_counter_read(&counters->errors[i]);
   }

@@ -18,6 +18,8 @@ typedef struct tndb_tally {
   int64_t rolled_back;
   int64_t unknown;
   int64_t violations;
+  int64_t standby_taken;
+  int64_t standby_missing;
   int64_t events;
   int64_t events_dropped;
   int64_t errors[TNDB_N_CLASSES];

@@ -6,14 +6,11 @@
 #include "base/buffer.h"
 #include "base/sha256.h"
 
-/* The class of our advisory locks: "tndb" in ASCII. */
-#define LOCK_CLASS "1953391714"
-
 static int64_t option(const tenantdb *db, tndb_option which) {
   return tndb_config_number(db->config, which);
 }
 
-static int32_t lock_key_of(const tenantdb *db, const char *name) {
+int32_t tndb_lock_key(const tenantdb *db, const char *name) {
   unsigned char digest[TNDB_SHA256_BYTES];
   tndb_sha256 hash;
   tndb_sha256_start(&hash);
@@ -37,7 +34,8 @@ static void queue_beginning(tndb_work *work) {
                      (long long)option(work->db, TNDB_OPERATION_TIMEOUT));
   (void)tndb_exchange_send(work->conn, tndb_buffer_text(&text), NULL);
   tndb_buffer_clear(&text);
-  tndb_buffer_format(&text, "SELECT pg_catalog.pg_advisory_xact_lock(" LOCK_CLASS ", %d)", work->lock_key);
+  tndb_buffer_format(&text, "SELECT pg_catalog.pg_advisory_xact_lock(" TNDB_LOCK_CLASS ", %d)",
+                     work->lock_key);
   (void)tndb_exchange_send(work->conn, tndb_buffer_text(&text), NULL);
   tndb_work_fail_if(work, text.failed);
   tndb_buffer_free(&text);
@@ -57,7 +55,7 @@ static tenantdb_status borrow(tndb_work *work, bool catalog, tenantdb_error **er
 
 tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_name, bool catalog,
                                 tenantdb_error **error) {
-  *work = (tndb_work){.db = db, .lock_key = lock_key_of(db, lock_name)};
+  *work = (tndb_work){.db = db, .lock_key = tndb_lock_key(db, lock_name)};
   tenantdb_status status = borrow(work, catalog, error);
   if (!status) {
     queue_beginning(work);
@@ -67,7 +65,11 @@ tenantdb_status tndb_work_start(tndb_work *work, tenantdb *db, const char *lock_
 
 tenantdb_status tndb_work_start_reading(tndb_work *work, tenantdb *db, tenantdb_error **error) {
   *work = (tndb_work){.db = db};
-  return borrow(work, true, error);
+  tenantdb_status status = borrow(work, true, error);
+  if (!status) {
+    tndb_exchange_begin(work->conn); /* a new connection has had none yet, and nothing is to be streamed */
+  }
+  return status;
 }
 
 void tndb_work_fail_if(tndb_work *work, bool failed) {
@@ -184,7 +186,7 @@ static outcome ask_or_abandon(const tndb_work *work, tndb_conn *conn, bool locke
 /* One look on a new connection. NOT_YET while the lock is held and there is no record. */
 static outcome look_on(const tndb_work *work, tndb_conn *conn, tndb_deadline deadline) {
   tndb_auto_buffer lock = TNDB_BUFFER_INIT;
-  tndb_buffer_format(&lock, "SELECT pg_catalog.pg_try_advisory_xact_lock(" LOCK_CLASS ", %d)",
+  tndb_buffer_format(&lock, "SELECT pg_catalog.pg_try_advisory_xact_lock(" TNDB_LOCK_CLASS ", %d)",
                      work->lock_key);
   if (lock.failed) {
     return NOT_YET;

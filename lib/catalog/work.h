@@ -16,6 +16,10 @@
 #include "catalog/database.h"
 #include "pg/exchange.h"
 
+/* The class of our advisory locks: "tndb" in ASCII. The key is made of the catalog's name and that of what is locked. */
+#define TNDB_LOCK_CLASS "1953391714"
+int32_t tndb_lock_key(const tenantdb *db, const char *name);
+
 typedef struct tndb_work {
   tenantdb *db;
   tndb_conn *conn;

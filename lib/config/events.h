@@ -53,9 +53,14 @@ typedef enum tndb_event_kind {
   TNDB_EVENT_TENANT_REMOVED,
   TNDB_EVENT_TENANT_PURGED,
   TNDB_EVENT_TENANT_RENAMED,
-  TNDB_EVENT_VIEW_STALE,     /* a view over tenants could not follow at once */
-  TNDB_EVENT_VIEW_LEFT_OUT,  /* a tenant does not fit into one */
-  TNDB_EVENT_EVENTS_DROPPED, /* made when events are taken, told by nobody */
+  TNDB_EVENT_VIEW_STALE,      /* a view over tenants could not follow at once */
+  TNDB_EVENT_VIEW_LEFT_OUT,   /* a tenant does not fit into one */
+  TNDB_EVENT_MIGRATIONS_WAIT, /* shared tables are left to migrations that are to come */
+  TNDB_EVENT_RUN_STARTED,
+  TNDB_EVENT_RUN_ENDED, /* done, paused, stopped, aborted: the message says which */
+  TNDB_EVENT_MIGRATION_FAILED,
+  TNDB_EVENT_STANDBY_MISSING, /* one was wanted for a new tenant, and none was there */
+  TNDB_EVENT_EVENTS_DROPPED,  /* made when events are taken, told by nobody */
   TNDB_N_EVENTS
 } tndb_event_kind;
 

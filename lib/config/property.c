@@ -19,7 +19,7 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
     {TNDB_DATABASE_CONNECT_TIMEOUT, "database.connect_timeout", TNDB_TYPE_DURATION, "10s", 1, HOUR, NULL,
      "How long making one connection may take. Looking up a host name is not bounded by it: use hostaddr "
      "where that matters."},
-    {TNDB_DATABASE_APPLICATION_NAME, "database.application_name", TNDB_TYPE_TEXT, "tenantdb", 0, 0, NULL,
+    {TNDB_DATABASE_APPLICATION_NAME, "database.application_name", TNDB_TYPE_PLAIN, "tenantdb", 0, 0, NULL,
      "The application_name of connections whose connection string gives none."},
     {TNDB_CATALOG_SCHEMA, "catalog.schema", TNDB_TYPE_IDENTIFIER, "tenantdb", 0, 0, NULL,
      "The schema of the library's own tables."},
@@ -88,7 +88,7 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
     {TNDB_POOL_BACK_OFF, "pool.back_off", TNDB_TYPE_DURATION, "2s", 1, HOUR, NULL,
      "The longest pause between two attempts to connect to a server that cannot be reached; it begins at 50 "
      "ms and doubles. Who asks meanwhile is told at once what the last attempt was told."},
-    {TNDB_ISOLATION_USERS, "isolation.users", TNDB_TYPE_TEXT, "", 0, 0, NULL,
+    {TNDB_ISOLATION_USERS, "isolation.users", TNDB_TYPE_PLAIN, "", 0, 0, NULL,
      "Roles, separated by commas, that tenantdb_harden() leaves the right to set_config() and to trusted "
      "languages, besides the connected user and the users who belong to the group of tenants' roles."},
     {TNDB_LOGIN_PASSWORDS, "login.passwords", TNDB_TYPE_CHOICE, "functions", 0, 0, "functions|caller|none",
@@ -112,12 +112,27 @@ static const tndb_property properties[TNDB_N_OPTIONS] = {
      "How many events wait to be taken by tenantdb_events(); the oldest is dropped for the newest. 0: none."},
     {TNDB_FLEET_CONNECTIONS, "fleet.connections", TNDB_TYPE_NUMBER, "4", 1, 10000, NULL,
      "How many connections work over many tenants uses at once, when they are to be had."},
-    {TNDB_DIAGNOSE_RELEASES, "diagnose.releases", TNDB_TYPE_TEXT, "15.20, 16.16, 17.12, 18.7", 0, 0, NULL,
+    {TNDB_DIAGNOSE_RELEASES, "diagnose.releases", TNDB_TYPE_PLAIN, "15.20, 16.16, 17.12, 18.7", 0, 0, NULL,
      "The oldest minor release of each version of PostgreSQL that tenantdb_diagnose() does not warn of; "
      "versions "
      "older than all of them count as no longer maintained."},
     {TNDB_DIAGNOSE_IDLE_IN_TRANSACTION, "diagnose.idle_in_transaction", TNDB_TYPE_DURATION, "30s", 0, DAY,
      NULL, "After how long tenantdb_diagnose() warns of a session that is idle in a transaction."},
+    {TNDB_MIGRATE_NEW_TENANTS, "migrate.new_tenants", TNDB_TYPE_CHOICE, "auto", 0, 0,
+     "auto|registry|checkpoint",
+     "What makes the schema of a new tenant while migrations are in use: what the registry declares, or the "
+     "newest checkpoint and the migrations behind it. auto: the registry if it declares tenants' tables and "
+     "no "
+     "change in the migrations is unfinished."},
+    {TNDB_MIGRATE_LOCK_TIMEOUT, "migrate.lock_timeout", TNDB_TYPE_DURATION, "3s", 1, DAY, NULL,
+     "How long a statement of a migration waits for a lock before the migration is rolled back and tried "
+     "again: so long may others have to queue behind it."},
+    {TNDB_MIGRATE_LOCK_RETRIES, "migrate.lock_retries", TNDB_TYPE_NUMBER, "10", 0, 1000000, NULL,
+     "How often a migration that did not get a lock is tried again, after pauses that become longer, before "
+     "its tenant is put off to the end of the wave."},
+    {TNDB_TENANT_STANDBY, "tenant.standby", TNDB_TYPE_NUMBER, "0", 0, 10000, NULL,
+     "How many schemas tenantdb_maintain() keeps prepared, so that creating a tenant takes one and gives it "
+     "his name instead of making it. 0: none. At isolation level login none are kept."},
 };
 
 const tndb_property *tndb_property_of(tndb_option option) {
@@ -300,7 +315,7 @@ tenantdb_status tndb_property_parse(const tndb_property *property, const char *v
     return refuse(property, "...", "is not valid UTF-8", error);
   }
   switch (property->type) {
-    case TNDB_TYPE_TEXT:
+    case TNDB_TYPE_PLAIN:
     case TNDB_TYPE_SECRET:
       break;
     case TNDB_TYPE_OPTIONAL_IDENTIFIER:

@@ -50,11 +50,15 @@ typedef enum tndb_option {
   TNDB_FLEET_CONNECTIONS,
   TNDB_DIAGNOSE_RELEASES,
   TNDB_DIAGNOSE_IDLE_IN_TRANSACTION,
+  TNDB_MIGRATE_NEW_TENANTS,
+  TNDB_MIGRATE_LOCK_TIMEOUT,
+  TNDB_MIGRATE_LOCK_RETRIES,
+  TNDB_TENANT_STANDBY,
   TNDB_N_OPTIONS
 } tndb_option;
 
 typedef enum tndb_property_type {
-  TNDB_TYPE_TEXT,
+  TNDB_TYPE_PLAIN,      /* text of any kind */
   TNDB_TYPE_SECRET,     /* text that may hold a password: never shown whole */
   TNDB_TYPE_IDENTIFIER, /* a schema's name */
   TNDB_TYPE_OPTIONAL_IDENTIFIER,

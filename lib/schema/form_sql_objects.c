@@ -2,6 +2,7 @@
 /* What stands beside tables: sequences, functions, types, all else; and comments on anything. */
 #include "schema/form_sql.h"
 
+/* SET search_path FROM CURRENT keeps the path as it was set: with quotes that a name need not have. */
 static const char functions_sql[] =
     " UNION ALL SELECT nsp, 'sequence', (SELECT r.relname::text FROM pg_depend d JOIN pg_class r ON r.oid = "
     "d.refobjid WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = "
@@ -36,8 +37,8 @@ static const char functions_sql[] =
     " || CASE WHEN p.prosupport <> 0 THEN ' support ' || p.prosupport::regproc ELSE '' END"
     " || coalesce((SELECT string_agg(' set ' || CASE WHEN starts_with(s, 'search_path=') THEN 'search_path = "
     "' ||"
-    " btrim(replace(', ' || substr(s, 13) || ',', ', ' || p.ident || ',', ', ' || chr(3) || ','), ', ') ELSE "
-    "s END,"
+    " btrim(replace(replace(', ' || substr(s, 13) || ',', ', ' || p.ident || ',', ', ' || chr(3) || ','),"
+    " ', \"' || p.ident || '\",', ', ' || chr(3) || ','), ', ') ELSE s END,"
     " '' ORDER BY split_part(s, '=', 1)) FROM unnest(p.proconfig) s), '')";
 
 /* A body that was parsed when it was made. */

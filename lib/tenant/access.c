@@ -2,6 +2,7 @@
 #include "tenant/access.h"
 
 #include "base/memory.h"
+#include "catalog/newborn.h"
 #include "registry/registry.h"
 #include "sql/identifier.h"
 
@@ -69,21 +70,29 @@ static void grant_relations(tndb_work *work, const char *schema, const char *rol
   }
 }
 
-void tndb_access_prepare(tndb_work *work, const char *schema, const char *role) {
+void tndb_access_defaults(tndb_work *work, const char *schema, const char *role) {
   static const char *const kinds[] = {" GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO ",
                                       " GRANT USAGE, SELECT ON SEQUENCES TO ",
                                       " GRANT EXECUTE ON FUNCTIONS TO "};
-  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
   for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
     (void)send_names(work, "ALTER DEFAULT PRIVILEGES IN SCHEMA ", schema, kinds[i], role);
   }
 }
 
+void tndb_access_prepare(tndb_work *work, const char *schema, const char *role) {
+  (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
+  tndb_access_defaults(work, schema, role);
+}
+
+/* They are everybody's when they are made, unless their maker's global default says otherwise. */
+void tndb_access_close_functions(tndb_work *work, const char *schema) {
+  (void)send_names(work, "REVOKE ALL ON ALL ROUTINES IN SCHEMA ", schema, " FROM PUBLIC", NULL);
+}
+
 void tndb_access_finish(tndb_work *work, const char *schema, const char *role) {
   (void)role;
   if (tndb_registry_has_functions(work->db->registry, TENANTDB_BASE_TENANT)) {
-    /* They are everybody's when they are made, unless their maker's global default says otherwise. */
-    (void)send_names(work, "REVOKE ALL ON ALL ROUTINES IN SCHEMA ", schema, " FROM PUBLIC", NULL);
+    tndb_access_close_functions(work, schema);
   }
 }
 
@@ -95,7 +104,14 @@ void tndb_access_grant(tndb_work *work, const char *schema, const char *role) {
   if (tndb_registry_has_serials(registry, TENANTDB_BASE_TENANT)) {
     (void)send_names(work, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ", schema, " TO ", role);
   }
-  if (tndb_registry_has_functions(registry, TENANTDB_BASE_TENANT)) {
+  bool migrated = tndb_newborn_of(work->db) != NULL; /* then there may be what is not declared */
+  if (migrated) {
+    (void)send_names(work, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ", schema, " TO ",
+                     role);
+    (void)send_names(work, "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ", schema, " TO ", role);
+    tndb_access_close_functions(work, schema);
+  }
+  if (migrated || tndb_registry_has_functions(registry, TENANTDB_BASE_TENANT)) {
     (void)send_names(work, "GRANT EXECUTE ON ALL ROUTINES IN SCHEMA ", schema, " TO ", role);
   }
   tndb_access_finish(work, schema, role);

@@ -15,8 +15,12 @@ size_t tndb_access_create_role(tndb_work *work, const char *role, const tndb_log
  * now on, by provisioning or by a migration, is the role's to use when it is made.
  */
 void tndb_access_prepare(tndb_work *work, const char *schema, const char *role);
+/* Part of it: what the connected user makes is the role's to use. */
+void tndb_access_defaults(tndb_work *work, const char *schema, const char *role);
 /* What is left to do when the registry's things have been made in it. */
 void tndb_access_finish(tndb_work *work, const char *schema, const char *role);
+/* Part of it: what it makes is not for PUBLIC to execute. */
+void tndb_access_close_functions(tndb_work *work, const char *schema);
 /* Both at once, for a schema that has its tables already. */
 void tndb_access_grant(tndb_work *work, const char *schema, const char *role);
 /* Open or close the schema for the role, and its membership in the group. */

@@ -30,7 +30,7 @@ static const struct {
     {EIO, TENANTDB_UNSUPPORTED, "the disk failed"},
 };
 
-static tenantdb_status failed(const char *path, const char *what, int number, tenantdb_error **error) {
+tenantdb_status tndb_file_failed(const char *path, const char *what, int number, tenantdb_error **error) {
   for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
     if (failures[i].number == number) {
       return tndb_origin(error, failures[i].status, TENANTDB_REASON_FILE, "file %s cannot be %s: %s", path,
@@ -47,7 +47,7 @@ tenantdb_status tndb_file_open(const char *path, int *file, tenantdb_error **err
   do {
     *file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
   } while (*file < 0 && errno == EINTR);
-  return *file < 0 ? failed(path, "opened", errno, error) : TENANTDB_OK;
+  return *file < 0 ? tndb_file_failed(path, "opened", errno, error) : TENANTDB_OK;
 }
 
 tenantdb_status tndb_file_read(int file, const char *path, void *buffer, size_t size, size_t *length,
@@ -57,7 +57,7 @@ tenantdb_status tndb_file_read(int file, const char *path, void *buffer, size_t 
     got = read(file, buffer, size);
   } while (got < 0 && errno == EINTR);
   *length = got > 0 ? (size_t)got : 0;
-  return got < 0 ? failed(path, "read", errno, error) : TENANTDB_OK;
+  return got < 0 ? tndb_file_failed(path, "read", errno, error) : TENANTDB_OK;
 }
 
 void tndb_file_close(int file) {
@@ -85,7 +85,8 @@ tenantdb_status tndb_file_create(tndb_new_file *made, const char *path, tenantdb
     made->file = open(tndb_buffer_text(&made->temporary), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOCTTY,
                       S_IRUSR | S_IWUSR);
   } while (made->file < 0 && errno == EINTR);
-  return made->file < 0 ? failed(tndb_buffer_text(&made->temporary), "created", errno, error) : TENANTDB_OK;
+  return made->file < 0 ? tndb_file_failed(tndb_buffer_text(&made->temporary), "created", errno, error)
+                        : TENANTDB_OK;
 }
 
 tenantdb_status tndb_file_write(const tndb_new_file *made, const void *bytes, size_t length,
@@ -94,7 +95,7 @@ tenantdb_status tndb_file_write(const tndb_new_file *made, const void *bytes, si
   while (length > 0) {
     ssize_t written = write(made->file, at, length);
     if (written < 0 && errno != EINTR) {
-      return failed(tndb_buffer_text(&made->temporary), "written", errno, error);
+      return tndb_file_failed(tndb_buffer_text(&made->temporary), "written", errno, error);
     }
     at += written > 0 ? written : 0;
     length -= written > 0 ? (size_t)written : 0;
@@ -119,15 +120,15 @@ tenantdb_status tndb_file_publish(tndb_new_file *made, tenantdb_error **error) {
   int file = made->file;
   made->file = -1;
   if (fsync(file) != 0 && errno != EINVAL) {
-    tenantdb_status status = failed(temporary, "brought to the disk", errno, error);
+    tenantdb_status status = tndb_file_failed(temporary, "brought to the disk", errno, error);
     (void)close(file);
     return status;
   }
   if (close(file) != 0 && errno != EINTR) {
-    return failed(temporary, "written", errno, error);
+    return tndb_file_failed(temporary, "written", errno, error);
   }
   if (rename(temporary, made->path) != 0) {
-    return failed(made->path, "given its name", errno, error);
+    return tndb_file_failed(made->path, "given its name", errno, error);
   }
   tndb_buffer_clear(&made->temporary);
   sync_folder(made->path);

@@ -10,6 +10,8 @@
 
 #define TNDB_FILE_PART ((size_t)65536)
 
+/* What the system says about a file that cannot be opened, read …: `what`. Returns the status. */
+tenantdb_status tndb_file_failed(const char *path, const char *what, int number, tenantdb_error **error);
 /* Of a file that is read: its descriptor, to be closed by tndb_file_close(). */
 tenantdb_status tndb_file_open(const char *path, int *file, tenantdb_error **error);
 /* 0 bytes at the end. */

@@ -44,6 +44,22 @@ static tenantdb_status inherit(clone *c, tenantdb_error **error) {
   return c->detail.failed ? tndb_no_memory(error) : TENANTDB_OK;
 }
 
+/* What is still to be done to the source's rows is still to be done to these. */
+static tenantdb_status take_version(clone *c, tenantdb_error **error) {
+  tndb_auto_buffer what = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&what, "tenant ");
+  tndb_buffer_append(&what, c->source->slug);
+  tndb_birth *birth = &c->filling.creation.birth;
+  if (birth->newborn && birth->version > 0 && c->source->version == 0) {
+    return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_NO_BASELINE,
+                       "which migrations the schema of tenant %s has is not known: say it once by "
+                       "tenantdb_migration_baseline()",
+                       c->source->slug);
+  }
+  birth->from = c->source->id;
+  return tndb_birth_at(birth, c->source->version, tndb_buffer_text(&what), error);
+}
+
 /* Nobody may change the source's tables until all is copied; rows may change. */
 static tenantdb_status lock_tables(clone *c, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
@@ -218,6 +234,9 @@ static tenantdb_status clone_full(clone *c, const char *source, tenantdb_tenant 
   }
   if (!status) {
     status = inherit(c, error);
+  }
+  if (!status) {
+    status = take_version(c, error);
   }
   if (!status) {
     status = read_source(c, error);

@@ -29,7 +29,7 @@ void tndb_creation_queue_row(tndb_creation *creation, tndb_work *work) {
       " properties, credential) VALUES ($1, $2, $3, $4, $5, $6, $7, %lld, coalesce($8::jsonb, '{}'), $9)"
       " RETURNING *)"
       " SELECT " TNDB_TENANT_COLUMNS " FROM t",
-      work->db->catalog, (long long)(there ? work->db->registry->version : 0));
+      work->db->catalog, (long long)(there ? creation->birth.version : 0));
   const char *values[] = {
       creation->spec.id,
       creation->slug,
@@ -53,6 +53,9 @@ void tndb_creation_queue_record(tndb_creation *creation, tndb_work *work) {
                         creation->spec.key ? creation->spec.hash : NULL,
                         creation->detail};
   tndb_work_record(work, &record);
+  if (is_provisioned(creation) && !creation->standby.taken) { /* else they are there */
+    tndb_birth_queue(&creation->birth, work, creation->spec.id);
+  }
   creation->views = is_provisioned(creation) ? tndb_views_mark(work, creation->spec.id) : TNDB_NONE;
 }
 
@@ -141,6 +144,9 @@ void tndb_creation_tell(const tndb_creation *creation, PGresult *marked) {
                                                                          : TNDB_EVENT_TENANT_REGISTERED,
                                         .tenant = creation->slug,
                                         .message = creation->names.schema});
+  if (creation->stands_by) {
+    tndb_standby_tell(creation->db, creation->slug, creation->standby.taken);
+  }
   if (is_provisioned(creation)) {
     tndb_views_follow(creation->db, marked, creation->spec.id);
   }
@@ -165,60 +171,134 @@ tenantdb_status tndb_creation_prepare(tndb_creation *creation, const char *reque
   if (!status) {
     status = tndb_registry_hash(creation->db->registry, TENANTDB_BASE_TENANT, creation->hash, error);
   }
+  creation->birth = tndb_birth_begin(creation->db);
   return status;
 }
 
 /* ---------------------------------------------------------------- create and register */
 
+/* Who has a standby schema has its id, and so other names. */
+static tenantdb_status take_standby(tndb_creation *creation, tndb_work *work, tenantdb_error **error) {
+  tndb_standby *standby = &creation->standby;
+  tenantdb_status status = tndb_standby_take(standby, work, &creation->birth, creation->hash, error);
+  if (status || !standby->taken) {
+    return status;
+  }
+  memcpy(creation->spec.id, standby->id, sizeof creation->spec.id);
+  creation->detail = "{\"standby\": true}";
+  return tndb_naming_make(creation->db, creation->slug, creation->spec.id, &creation->names, error);
+}
+
+/* Its place in the exchange stands for that of making what it saves to make: a name may be taken here as there. */
+static void queue_standby(tndb_creation *creation, tndb_work *work, tndb_provision *provision) {
+  tndb_standby_queue(&creation->standby, work, &creation->names);
+  *provision = (tndb_provision){.schema = creation->names.schema,
+                                .role = creation->names.role,
+                                .birth = &creation->birth,
+                                .create_role = creation->standby.rename_role,
+                                .create_schema = creation->standby.rename_schema,
+                                .first_ddl = TNDB_NONE,
+                                .proof = TNDB_NONE,
+                                .verify = TNDB_NONE};
+}
+
 static tenantdb_status queue_all(tndb_creation *creation, tndb_work *work, tndb_provision *provision,
                                  tenantdb_error **error) {
+  tenantdb_status status = creation->stands_by ? take_standby(creation, work, error) : TENANTDB_OK;
+  if (status) {
+    return status;
+  }
   tndb_creation_queue_row(creation, work);
   tndb_creation_queue_record(creation, work);
+  if (creation->standby.taken) {
+    queue_standby(creation, work, provision);
+    return TENANTDB_OK;
+  }
   if (!is_provisioned(creation)) {
     return TENANTDB_OK;
   }
-  tenantdb_status status = tndb_provision_queue(provision, work, creation->spec.id, creation->names.schema,
-                                                creation->names.role, creation->login, error);
+  status = tndb_provision_queue(provision, work, creation->spec.id, creation->names.schema,
+                                creation->names.role, creation->login, &creation->birth, error);
   if (!status && creation->state != TENANTDB_TENANT_ACTIVE && creation->names.role[0]) {
     tndb_access_shut(work, creation->names.schema, creation->names.role);
   }
   return status;
 }
 
-static tenantdb_status run_creation(tndb_creation *creation, tenantdb_tenant **tenant,
+/* What the failure of a transaction that was sent means. */
+static tenantdb_status explain_failure(tndb_creation *creation, const tndb_work *work,
+                                       const tndb_provision *provision, tenantdb_error **error) {
+  size_t failed = work->conn ? tndb_exchange_failed(work->conn) : TNDB_NONE;
+  if (*error && failed != TNDB_NONE && failed == creation->insert) {
+    return tndb_creation_explain(creation, error);
+  }
+  if (work->conn) { /* else the outcome was found out on another connection */
+    (void)tndb_provision_explain(provision, work, error);
+  }
+  return tenantdb_error_status(*error);
+}
+
+/* *blamed: it failed because of the standby schema, and may succeed without one. */
+static tenantdb_status run_creation(tndb_creation *creation, bool *blamed, tenantdb_tenant **tenant,
                                     tenantdb_error **error) {
   char lock[TNDB_CREATION_LOCK_SIZE];
   tndb_work work;
   tndb_provision provision = {0};
   PGresult *row = NULL, *marked = NULL;
-  bool committed = false;
   tndb_creation_lock(creation, lock);
   tenantdb_status status = tndb_work_start(&work, creation->db, lock, true, error);
+  bool started = !status, committed = false;
   if (!status) {
     status = queue_all(creation, &work, &provision, error);
   }
+  bool queued = !status;
   if (!status) {
     status = tndb_work_commit(&work, error);
     committed = !status;
-    bool answered = work.conn != NULL; /* not so when the outcome was found out on another connection */
-    size_t failed = answered ? tndb_exchange_failed(work.conn) : TNDB_NONE;
-    if (status && *error && failed != TNDB_NONE && failed == creation->insert) {
-      status = tndb_creation_explain(creation, error);
-    } else if (status && answered && tndb_provision_explain(&provision, &work, error)) {
-      status = tenantdb_error_status(*error);
-    }
-    row = answered ? tndb_exchange_take(work.conn, creation->insert) : NULL;
-    marked = committed ? tndb_views_marked(&work, creation->views) : NULL;
+  }
+  *blamed =
+      status && started && creation->stands_by && tndb_standby_is_to_blame(&creation->standby, &work, *error);
+  if (status && queued) {
+    status = explain_failure(creation, &work, &provision, error);
+  }
+  if (committed) {
+    row = work.conn ? tndb_exchange_take(work.conn, creation->insert) : NULL;
+    marked = tndb_views_marked(&work, creation->views);
   }
   tndb_provision_free(&provision);
   tndb_work_end(&work);
   if (committed) {
     tndb_creation_tell(creation, marked);
-  }
-  if (!status) {
     status = tndb_creation_result(creation, row, tenant, error);
   }
   PQclear(row);
+  return status;
+}
+
+/* A standby schema that somebody has spoilt is no reason not to create a tenant: he is made anew. */
+static tenantdb_status run_standing_by(tndb_creation *creation, tenantdb_tenant **tenant,
+                                       tenantdb_error **error) {
+  char id[TNDB_UUID_TEXT];
+  bool blamed = false;
+  const char *detail = creation->detail;
+  memcpy(id, creation->spec.id, sizeof id);
+  tenantdb_status status = run_creation(creation, &blamed, tenant, error);
+  if (!blamed) {
+    return status;
+  }
+  tenantdb_error_free(*error);
+  *error = NULL;
+  memcpy(creation->spec.id, id, sizeof id);
+  creation->detail = detail;
+  creation->stands_by = false;
+  creation->standby = (tndb_standby){.taken = false};
+  status = tndb_naming_make(creation->db, creation->slug, id, &creation->names, error);
+  if (!status) {
+    status = run_creation(creation, &blamed, tenant, error);
+  }
+  if (!status) {
+    tndb_standby_tell(creation->db, creation->slug, false);
+  }
   return status;
 }
 
@@ -227,13 +307,13 @@ static tenantdb_status create_with_login(tndb_creation *creation, tenantdb_tenan
                                          tenantdb_error **error) {
   tndb_login login;
   if (!is_provisioned(creation) || creation->db->level < TENANTDB_ISOLATION_LOGIN) {
-    return run_creation(creation, tenant, error);
+    return run_standing_by(creation, tenant, error);
   }
   tenantdb_status status =
       tndb_login_make(&login, creation->db, creation->spec.id, creation->names.role, NULL, error);
   if (!status) {
     creation->login = &login;
-    status = run_creation(creation, tenant, error);
+    status = run_standing_by(creation, tenant, error);
     tndb_login_settle(&login, status, NULL);
     creation->login = NULL;
   }
@@ -278,6 +358,7 @@ static tenantdb_status create(tenantdb *db, const char *slug, const tenantdb_ten
     status = tndb_creation_prepare(&creation, creation.action, spec, &own);
   }
   if (!status) {
+    creation.stands_by = active && !creation.spec.id_given && tndb_standby_is_wanted(db);
     status = tndb_creation_run(&creation, &tenant, &own);
   }
   return tndb_creation_end(&creation, status, tenant, out, own, error);

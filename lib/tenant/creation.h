@@ -6,11 +6,13 @@
 #ifndef TNDB_TENANT_CREATION_H
 #define TNDB_TENANT_CREATION_H
 
+#include "catalog/newborn.h"
 #include "catalog/tenants.h"
 #include "catalog/work.h"
 #include "tenant/naming.h"
 #include "tenant/provision.h"
 #include "tenant/spec.h"
+#include "tenant/standby.h"
 
 typedef struct tndb_creation {
   tenantdb *db;
@@ -19,6 +21,9 @@ typedef struct tndb_creation {
   int32_t state;      /* the one it will be in: pending, active or suspended */
   const char *detail; /* for the audit row: a JSON object, or NULL */
   tndb_login *login;  /* at level login, when it is provisioned */
+  tndb_birth birth;   /* what makes his schema, and which version it is of */
+  bool stands_by;     /* he may have a standby schema, if there is one */
+  tndb_standby standby;
   tndb_spec spec;
   tndb_names_of_tenant names;
   char hash[TNDB_SHA256_HEX]; /* of the registry */

@@ -217,6 +217,7 @@ static size_t choose(const tndb_diagnosis *d, const tndb_question **chosen, size
                 {tndb_questions_object, tndb_n_questions_object},
                 {tndb_questions_role, tndb_n_questions_role},
                 {tndb_questions_grant, tndb_n_questions_grant},
+                {tndb_questions_migration, tndb_n_questions_migration},
                 {tndb_questions_server, tndb_n_questions_server}};
   size_t count = 0;
   for (size_t g = 0; g < sizeof groups / sizeof groups[0]; g++) {

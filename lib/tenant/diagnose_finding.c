@@ -60,6 +60,13 @@ const tndb_finding_kind tndb_finding_kinds[] = {
      "call tenantdb_reconcile()"},
     {"view-stale", "warning", "a view over tenants does not show what it should",
      "call tenantdb_view_refresh(), or tenantdb_reconcile()"},
+    {"migration-failed", "error",
+     "the tenant's schema is older than it was to be, and newer sessions refuse him",
+     "see to what it says, then call tenantdb_migrate()"},
+    {"migration-unfinished", "warning", "somebody stopped between its statements, and nobody goes on",
+     "call tenantdb_migrate()"},
+    {"tenant-behind", "notice", "the tenant's schema is older than that of others",
+     "call tenantdb_migrate()"},
     /* schemas and tables */
     {"tenant-schema-missing", "error",
      "the tenant's data is not where it belongs, and his sessions are refused",

@@ -45,6 +45,8 @@ extern const tndb_question tndb_questions_role[];
 extern const size_t tndb_n_questions_role;
 extern const tndb_question tndb_questions_grant[];
 extern const size_t tndb_n_questions_grant;
+extern const tndb_question tndb_questions_migration[];
+extern const size_t tndb_n_questions_migration;
 extern const tndb_question tndb_questions_server[];
 extern const size_t tndb_n_questions_server;
 

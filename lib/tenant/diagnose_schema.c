@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Schemas and the declared tables in them. */
 #include "tenant/diagnose_question.h"
+#include "tenant/naming.h"
 
 /* Names that one takes for each other: teddy-ai, teddy_ai, TeddyAI. */
 #define TWIN(name)                                                                             \
@@ -38,6 +39,7 @@ static const char unclaimed_sql[] =
     " ON d.classoid = 'pg_namespace'::regclass AND d.objoid = n.oid WHERE d.description ~ '^libtenantdb "
     "tenant '"
     " AND NOT EXISTS (SELECT FROM {c}tenants x WHERE x.schema_name = n.nspname AND x.state <> 'deleted')"
+    " AND NOT EXISTS (SELECT FROM {c}standby_schemas s WHERE s.schema_name = n.nspname)"
     " ORDER BY n.nspname";
 
 static const char tenant_schema_sql[] =
@@ -62,6 +64,7 @@ static const char tenant_table_sql[] =
     " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relname IN (SELECT name FROM want)"
     " AND c.relkind IN ('r', 'p', 'v', 'm', 'S') AND NOT " IS_SYSTEM("n.nspname")
     " AND n.nspname <> a.catalog AND NOT EXISTS (SELECT FROM {c}tenants x WHERE x.schema_name = n.nspname)"
+    " AND n.nspname !~ '^" TNDB_STANDBY_PREFIX "'"
     " AND NOT (n.nspname = a.shared AND c.relname = ANY (a.shared_tables))"
     " ORDER BY c.relname, n.nspname <> 'public', n.nspname)"
     " SELECT CASE WHEN s.relname IS NULL THEN 'table-missing' ELSE 'table-elsewhere' END, w.slug,"

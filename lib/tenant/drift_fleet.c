@@ -110,16 +110,8 @@ static tenantdb_status read_batch(tenantdb *db, tndb_drift_fleet *fleet, const s
   return status;
 }
 
-tenantdb_status tndb_drift_fleet_read(tenantdb *db, const tenantdb_schema_options *options,
-                                      tndb_drift_fleet *fleet, tenantdb_error **error) {
-  *fleet = (tndb_drift_fleet){.prints = NULL};
-  tenantdb_status status = tndb_schema_options_read(db, options, &fleet->settings, &fleet->list, error);
-  if (!status) {
-    status = get_forms(db, fleet, error);
-  }
-  if (status) {
-    return status;
-  }
+tenantdb_status tndb_drift_fleet_print(tenantdb *db, tndb_drift_fleet *fleet, tenantdb_error **error) {
+  tenantdb_status status = TENANTDB_OK;
   size_t batch = (size_t)fleet->settings.batch;
   tndb_auto_free size_t *tenants = tndb_alloc_array(batch, sizeof *tenants);
   fleet->prints = tndb_alloc_array(fleet->list.count, sizeof *fleet->prints);
@@ -134,4 +126,14 @@ tenantdb_status tndb_drift_fleet_read(tenantdb *db, const tenantdb_schema_option
     status = read_batch(db, fleet, tenants, count, error);
   }
   return status;
+}
+
+tenantdb_status tndb_drift_fleet_read(tenantdb *db, const tenantdb_schema_options *options,
+                                      tndb_drift_fleet *fleet, tenantdb_error **error) {
+  *fleet = (tndb_drift_fleet){.prints = NULL};
+  tenantdb_status status = tndb_schema_options_read(db, options, &fleet->settings, &fleet->list, error);
+  if (!status) {
+    status = get_forms(db, fleet, error);
+  }
+  return status ? status : tndb_drift_fleet_print(db, fleet, error);
 }

@@ -17,6 +17,11 @@ typedef struct tndb_drift_fleet {
 tenantdb_status tndb_drift_fleet_read(tenantdb *db, const tenantdb_schema_options *options,
                                       tndb_drift_fleet *fleet, tenantdb_error **error);
 void tndb_drift_fleet_free(tndb_drift_fleet *fleet);
+/*
+ * The same for who knows the tenants and what they should hold: list, forms and settings.batch are set.
+ * Read their fingerprints. tndb_drift_fleet_free() in both outcomes.
+ */
+tenantdb_status tndb_drift_fleet_print(tenantdb *db, tndb_drift_fleet *fleet, tenantdb_error **error);
 /* What the tenant should hold. */
 tndb_registry_form *tndb_drift_fleet_form(const tndb_drift_fleet *fleet, const tenantdb *db, size_t tenant);
 bool tndb_drift_fleet_is_equal(const tndb_drift_fleet *fleet, const tenantdb *db, size_t tenant);

@@ -43,6 +43,28 @@ static const char keys_sql[] = TNDB_SHAPE_IN_SCHEMA
     " JOIN pg_catalog.pg_constraint k ON k.conrelid = r.oid WHERE k.contype = 'f' AND k.conparentid = 0"
     " AND NOT r.relispartition ORDER BY r.relname COLLATE \"C\", k.conname COLLATE \"C\"";
 
+/* Migrations make triggers and row security with the tables: rows that are only copied are none of their business. */
+static const char quiet_sql[] = TNDB_SHAPE_IN_SCHEMA
+    " SELECT format('ALTER TABLE ONLY %s%I DISABLE TRIGGER %I', r.prefix, r.relname, g.tgname),"
+    " format('ALTER TABLE ONLY %s%I ENABLE %sTRIGGER %I', r.prefix, r.relname, CASE g.tgenabled WHEN 'A' THEN"
+    " 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, g.tgname) FROM rel r JOIN pg_catalog.pg_trigger g"
+    " ON g.tgrelid = r.oid WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND r.relkind IN ('r', 'p')"
+    " UNION ALL SELECT format('ALTER TABLE %s%I NO FORCE ROW LEVEL SECURITY', r.prefix, r.relname),"
+    " format('ALTER TABLE %s%I FORCE ROW LEVEL SECURITY', r.prefix, r.relname) FROM rel r"
+    " JOIN pg_catalog.pg_class c ON c.oid = r.oid WHERE c.relforcerowsecurity ORDER BY 1";
+
+static tenantdb_status quiet(tndb_filling *filling, tenantdb_error **error) {
+  const char *schema = filling->creation.names.schema;
+  if (!filling->creation.birth.replays) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tndb_work_query(&filling->work, quiet_sql, 1, &schema, &filling->quieted, error);
+  for (int i = 0; !status && i < PQntuples(filling->quieted); i++) {
+    (void)tndb_work_send(&filling->work, PQgetvalue(filling->quieted, i, 0), 0, NULL);
+  }
+  return status;
+}
+
 static void queue_key(tndb_filling *filling, int row, bool back) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_buffer_append(&sql, "ALTER TABLE ");
@@ -76,6 +98,7 @@ static void forget_places(tndb_filling *filling) {
   filling->provision.create_role = TNDB_NONE;
   filling->provision.create_schema = TNDB_NONE;
   filling->provision.first_ddl = TNDB_NONE;
+  filling->provision.proof = TNDB_NONE;
 }
 
 tenantdb_status tndb_filling_make(tndb_filling *filling, tenantdb_error **error) {
@@ -84,8 +107,9 @@ tenantdb_status tndb_filling_make(tndb_filling *filling, tenantdb_error **error)
   const char *schema = creation->names.schema;
   (void)tndb_filling_step(filling);
   tndb_creation_queue_row(creation, work);
-  tenantdb_status status = tndb_provision_tables(&filling->provision, work, creation->spec.id, schema,
-                                                 creation->names.role, creation->login, error);
+  tenantdb_status status =
+      tndb_provision_tables(&filling->provision, work, creation->spec.id, schema, creation->names.role,
+                            creation->login, &creation->birth, error);
   if (!status) {
     tndb_shape_settle_text(work);
     status = tndb_work_sync(work, error);
@@ -99,6 +123,9 @@ tenantdb_status tndb_filling_make(tndb_filling *filling, tenantdb_error **error)
   status = tndb_work_query(work, keys_sql, 1, &schema, &filling->keys, error);
   for (int i = 0; !status && i < PQntuples(filling->keys); i++) {
     queue_key(filling, i, false);
+  }
+  if (!status) {
+    status = quiet(filling, error);
   }
   if (!status) {
     status = tndb_shape_read(work, schema, &filling->shape, error);
@@ -127,6 +154,9 @@ static tenantdb_status make_after(tndb_filling *filling, tenantdb_error **error)
     (void)tndb_filling_step(filling);
     queue_key(filling, i, true);
     status = tndb_work_sync(&filling->work, error);
+  }
+  for (int i = 0; !status && i < PQntuples(filling->quieted); i++) {
+    (void)tndb_work_send(&filling->work, PQgetvalue(filling->quieted, i, 1), 0, NULL);
   }
   return status;
 }
@@ -206,6 +236,8 @@ void tndb_filling_close(tndb_filling *filling) {
   tndb_shape_free(&filling->shape);
   PQclear(filling->row);
   PQclear(filling->keys);
+  PQclear(filling->quieted);
   filling->row = NULL;
   filling->keys = NULL;
+  filling->quieted = NULL;
 }

@@ -25,8 +25,10 @@ typedef struct tndb_filling {
   tndb_login login;
   tndb_work work;
   tndb_provision provision;
-  PGresult *row;    /* the tenant's, as the insert answered it */
-  PGresult *keys;   /* foreign keys that were there too early and were taken away: table, name, definition */
+  PGresult *row;  /* the tenant's, as the insert answered it */
+  PGresult *keys; /* foreign keys that were there too early and were taken away: table, name, definition */
+  PGresult
+      *quieted;     /* triggers and policies that were there too early: statements that stop and start them */
   tndb_shape shape; /* of the new schema */
   bool has_login;
   bool working; /* a connection is borrowed */

@@ -6,11 +6,12 @@
 #include "base/map.h"
 #include "base/memory.h"
 #include "catalog/text_array.h"
+#include "config/property.h"
 #include "pg/exchange.h"
 #include "sql/identifier.h"
 #include "tenant/fleet_selector.h"
 
-enum { ID, SLUG, SCHEMA = 3, ROLE, STATE };
+enum { ID, SLUG, SCHEMA = 3, ROLE, STATE, VERSION = 10 };
 
 /* Of TNDB_TENANT_COLUMNS what a session needs: 10,000 tenants are held while the query runs. */
 #define COLUMNS                                                                               \
@@ -36,6 +37,12 @@ const char *tndb_fleet_list_role(const tndb_fleet_list *list, size_t tenant) {
 
 const char *tndb_fleet_list_state(const tndb_fleet_list *list, size_t tenant) {
   return PQgetvalue(list->rows, list->at[tenant], STATE);
+}
+
+int64_t tndb_fleet_list_version(const tndb_fleet_list *list, size_t tenant) {
+  int64_t version = 0;
+  (void)tndb_number_parse(PQgetvalue(list->rows, list->at[tenant], VERSION), &version);
+  return version;
 }
 
 tenantdb_status tndb_fleet_list_tenant(const tndb_fleet_list *list, const tenantdb *db, size_t tenant,

@@ -25,6 +25,8 @@ const char *tndb_fleet_list_schema(const tndb_fleet_list *list, size_t tenant);
 /* "" when he has none. */
 const char *tndb_fleet_list_role(const tndb_fleet_list *list, size_t tenant);
 const char *tndb_fleet_list_state(const tndb_fleet_list *list, size_t tenant);
+/* Of his schema. */
+int64_t tndb_fleet_list_version(const tndb_fleet_list *list, size_t tenant);
 /* All that is known of one of them; *tenant is yours. */
 tenantdb_status tndb_fleet_list_tenant(const tndb_fleet_list *list, const tenantdb *db, size_t tenant,
                                        tenantdb_tenant **out, tenantdb_error **error);

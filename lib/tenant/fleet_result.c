@@ -4,10 +4,8 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "base/types.h"
 #include "tenant/fleet.h"
-
-/* The OID of type text, as base/types.h has it under a name that room config uses for something else. */
-#define TEXT_OID 25
 
 /* ---------------------------------------------------------------- cells */
 
@@ -54,7 +52,7 @@ static const char *name(const void *data, int32_t column) {
 static uint32_t type(const void *data, int32_t column) {
   const tndb_fleet *fleet = data;
   int32_t own = n_own(fleet);
-  return column < own ? TEXT_OID : PQftype(fleet->shape, column - own);
+  return column < own ? TNDB_TYPE_TEXT : PQftype(fleet->shape, column - own);
 }
 
 static int32_t format(const void *data, int32_t column) {

@@ -47,6 +47,9 @@ static tenantdb_status make_tenant(tenantdb_import *target, tenantdb_error **err
   tndb_filling *filling = &target->filling;
   tenantdb_status status = inherit(target, error);
   if (!status) {
+    status = tndb_birth_at(&filling->creation.birth, target->archive.version, "the archive", error);
+  }
+  if (!status) {
     target->begun = true;
     status = tndb_filling_open(filling, error);
   }

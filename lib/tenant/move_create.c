@@ -109,12 +109,14 @@ static tenantdb_status create(tndb_creation *creation, tndb_move *move, tndb_wor
   const char *schema = creation->names.schema;
   queue_row(work, move);
   tndb_creation_queue_row(creation, work);
-  tenantdb_status status = tndb_provision_queue(&provision, work, creation->spec.id, schema,
-                                                creation->names.role, creation->login, error);
+  tenantdb_status status =
+      tndb_provision_queue(&provision, work, creation->spec.id, schema, creation->names.role, creation->login,
+                           &creation->birth, error);
   if (!status) {
     if (creation->names.role[0]) {
       tndb_access_shut(work, schema, creation->names.role);
     }
+    tndb_birth_queue(&creation->birth, work, creation->spec.id);
     tndb_record record = {creation->spec.id, "move in", NULL, "provisioning", NULL, NULL, NULL};
     tndb_work_record(work, &record);
     status = tndb_work_sync(work, error);
@@ -159,6 +161,9 @@ tenantdb_status tndb_move_create(tndb_move *move, tenantdb_error **error) {
       .db = move->to, .slug = move->slug, .action = "move in", .state = TENANTDB_TENANT_PROVISIONING};
   tenantdb_error *own = NULL;
   tenantdb_status status = prepare(&creation, move, &own);
+  if (!status) {
+    status = tndb_birth_at(&creation.birth, move->source->version, "the tenant", &own);
+  }
   if (!status) {
     status = create_with_login(&creation, move, &own);
   }

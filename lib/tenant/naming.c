@@ -28,6 +28,16 @@ static const char *taken_schema(const tenantdb *db, const char *folded) {
   return NULL;
 }
 
+/* Why a schema may not be called so, or NULL. */
+static const char *reserved(const tenantdb *db, const char *folded) {
+  if (strncmp(folded, "pg_", 3) == 0 || strcmp(folded, "information_schema") == 0) {
+    return "reserved by PostgreSQL";
+  }
+  return strncmp(folded, TNDB_STANDBY_PREFIX, strlen(TNDB_STANDBY_PREFIX)) == 0
+             ? "reserved for standby schemas"
+             : taken_schema(db, folded);
+}
+
 tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb_error **error) {
   tenantdb_status status = tenantdb_slug_check(slug, slug ? strlen(slug) : 0, error);
   if (status) {
@@ -45,12 +55,10 @@ tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option,
                                          tenantdb_error **error) {
   char folded[TNDB_NAME_SIZE];
   tndb_naming_fold(name, folded);
-  const char *taken = taken_schema(db, folded);
-  bool reserved = strncmp(folded, "pg_", 3) == 0 || strcmp(folded, "information_schema") == 0;
-  return reserved || taken ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                                         "relocate option %s: \"%s\" is %s", option, name,
-                                         taken ? taken : "reserved by PostgreSQL")
-                           : TENANTDB_OK;
+  const char *why = reserved(db, folded);
+  return why ? tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
+                           "relocate option %s: \"%s\" is %s", option, name, why)
+             : TENANTDB_OK;
 }
 
 /* ---------------------------------------------------------------- templates */
@@ -99,11 +107,11 @@ static tenantdb_status make_name(const tenantdb *db, tndb_option option, const c
   memcpy(name, text.data, text.length + 1);
   char folded[TNDB_NAME_SIZE];
   tndb_naming_fold(name, folded);
-  const char *taken = taken_schema(db, folded);
-  if (strncmp(folded, "pg_", 3) == 0 || strcmp(folded, "information_schema") == 0 || taken) {
+  const char *why = reserved(db, folded);
+  if (why) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_SLUG_RESERVED,
                        "the slug \"%s\" makes the name %s, which is %s; choose another slug or template",
-                       slug, name, taken ? taken : "reserved by PostgreSQL");
+                       slug, name, why);
   }
   return TENANTDB_OK;
 }
@@ -122,4 +130,29 @@ tenantdb_status tndb_naming_make(const tenantdb *db, const char *slug, const cha
     tndb_error_set_tenant(error, slug);
   }
   return status;
+}
+
+tenantdb_status tndb_naming_make_standby(const tenantdb *db, const char *id, tndb_names_of_tenant *names,
+                                         tenantdb_error **error) {
+  tndb_auto_buffer text = TNDB_BUFFER_INIT;
+  const char *pattern = tndb_config_text(db->config, TNDB_TENANT_ROLE_TEMPLATE);
+  *names = (tndb_names_of_tenant){.role = ""};
+  tndb_buffer_append(&text, TNDB_STANDBY_PREFIX);
+  for (const char *c = id; *c; c++) {
+    if (*c != '-') {
+      tndb_buffer_append_char(&text, *c);
+    }
+  }
+  if (text.failed) {
+    return tndb_no_memory(error);
+  }
+  memcpy(names->schema, text.data, text.length + 1);
+  if (db->level < TENANTDB_ISOLATION_ROLE) {
+    return TENANTDB_OK;
+  }
+  if (!strstr(pattern, "{slug}")) {
+    return make_name(db, TNDB_TENANT_ROLE_TEMPLATE, "", id, names->role, error);
+  }
+  memcpy(names->role, names->schema, sizeof names->role);
+  return TENANTDB_OK;
 }

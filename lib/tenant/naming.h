@@ -7,6 +7,8 @@
 #include "catalog/database.h"
 
 #define TNDB_NAME_SIZE 64 /* 63 bytes and NUL */
+/* What a schema is called before it is a tenant's. No tenant's may be called so. */
+#define TNDB_STANDBY_PREFIX "tenantdb_standby_"
 
 typedef struct tndb_names_of_tenant {
   char schema[TNDB_NAME_SIZE];
@@ -18,6 +20,9 @@ tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb
 /* Check the slug and make the names. */
 tenantdb_status tndb_naming_make(const tenantdb *db, const char *slug, const char *id,
                                  tndb_names_of_tenant *names, tenantdb_error **error);
+/* The names of a standby schema and its role, which is the tenant's to be when its name needs no slug. */
+tenantdb_status tndb_naming_make_standby(const tenantdb *db, const char *id, tndb_names_of_tenant *names,
+                                         tenantdb_error **error);
 /* Whether a tenant's schema may be called so, by an option: not as one of the library's or PostgreSQL's. */
 tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option, const char *name,
                                          tenantdb_error **error);

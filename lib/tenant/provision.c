@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/bind.h"
 #include "catalog/text_array.h"
 #include "pg/failure.h"
 #include "sql/identifier.h"
@@ -58,7 +59,9 @@ static tenantdb_status queue_schema(tndb_provision *provision, tndb_work *work, 
 static tenantdb_status queue_verification(tndb_provision *provision, tndb_work *work,
                                           tenantdb_error **error) {
   const tenantdb_registry *registry = work->db->registry;
-  size_t count = tndb_registry_relations(registry, TENANTDB_BASE_TENANT, NULL, 0);
+  size_t count = tndb_birth_is_registered(provision->birth)
+                     ? tndb_registry_relations(registry, TENANTDB_BASE_TENANT, NULL, 0)
+                     : 0;
   tndb_relation *relations = tndb_alloc_array(count + 1, sizeof *relations);
   tndb_auto_text_array names = TNDB_TEXT_ARRAY_INIT;
   if (!relations) {
@@ -102,29 +105,38 @@ static tenantdb_status queue_tables(tndb_provision *provision, tndb_work *work, 
   return TENANTDB_OK;
 }
 
-static void begin(tndb_provision *provision, const char *schema, const char *role) {
+static void begin(tndb_provision *provision, const char *schema, const char *role, const tndb_birth *birth) {
   *provision = (tndb_provision){.schema = schema,
                                 .role = role,
+                                .birth = birth,
                                 .create_role = TNDB_NONE,
                                 .create_schema = TNDB_NONE,
                                 .first_ddl = TNDB_NONE,
+                                .proof = TNDB_NONE,
                                 .verify = TNDB_NONE};
 }
 
 tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, tenantdb_error **error) {
-  if (*provision->role) {
+  if (*provision->role && provision->birth->replays) {
+    tndb_access_close_functions(work, provision->schema);
+  } else if (*provision->role) {
     tndb_access_finish(work, provision->schema, provision->role);
+  }
+  if (provision->birth->replays) {
+    provision->proof = tndb_bind_send_proof(work->conn, provision->schema);
   }
   return queue_verification(provision, work, error);
 }
 
 tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
                                      const char *schema, const char *role, const tndb_login *login,
-                                     tenantdb_error **error) {
-  begin(provision, schema, role);
+                                     const tndb_birth *birth, tenantdb_error **error) {
+  begin(provision, schema, role, birth);
   tenantdb_status status =
-      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
-                               tndb_database_shared_schema(work->db), &provision->ddl, error);
+      birth->replays
+          ? birth->newborn->functions->statements(birth, work->db, schema, &provision->ddl, error)
+          : tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, schema,
+                                     tndb_database_shared_schema(work->db), &provision->ddl, error);
   if (!status) {
     status = queue_tables(provision, work, id, login, error);
   }
@@ -133,11 +145,13 @@ tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work,
 
 tenantdb_status tndb_provision_tables(tndb_provision *provision, tndb_work *work, const char *id,
                                       const char *schema, const char *role, const tndb_login *login,
-                                      tenantdb_error **error) {
-  begin(provision, schema, role);
+                                      const tndb_birth *birth, tenantdb_error **error) {
+  begin(provision, schema, role, birth);
   tenantdb_status status =
-      tndb_registry_phases(work->db->registry, TENANTDB_BASE_TENANT, schema,
-                           tndb_database_shared_schema(work->db), &provision->ddl, &provision->after, error);
+      birth->replays ? birth->newborn->functions->statements(birth, work->db, schema, &provision->ddl, error)
+                     : tndb_registry_phases(work->db->registry, TENANTDB_BASE_TENANT, schema,
+                                            tndb_database_shared_schema(work->db), &provision->ddl,
+                                            &provision->after, error);
   return status ? status : queue_tables(provision, work, id, login, error);
 }
 
@@ -160,9 +174,26 @@ static bool has_code(tenantdb_error **error, const char *code) {
   return strcmp(tenantdb_error_sqlstate(*error), code) == 0;
 }
 
-static void explain_ddl(const tndb_ddl_item *item, const tndb_work *work, tenantdb_error **error) {
+/* Who has chosen the registry may not know that migrations are at work. */
+static void explain_way(const tndb_birth *birth, tenantdb_error **error) {
+  const char *why = birth->replays && birth->newborn ? birth->newborn->why : NULL;
+  tndb_auto_buffer hint = TNDB_BUFFER_INIT;
+  if (why) {
+    tndb_buffer_append(&hint, "New tenants are made by the migrations, since ");
+    tndb_buffer_append(&hint, why);
+    tndb_buffer_append(
+        &hint,
+        ": those have to make the whole schema. Finish it, write what there was before them as "
+        "a first migration or a checkpoint, or set option migrate.new_tenants to registry.");
+    tndb_error_set_hint(error, tndb_buffer_text(&hint));
+  }
+}
+
+static void explain_ddl(const tndb_provision *provision, const tndb_ddl_item *item, const tndb_work *work,
+                        tenantdb_error **error) {
   bool no_extensions = !*tndb_config_text(work->db->config, TNDB_EXTENSIONS_SCHEMA);
   tndb_error_prefix(error, "%s", item->place);
+  explain_way(provision->birth, error);
   if ((has_code(error, "42704") || has_code(error, "42883")) && no_extensions &&
       !tenantdb_error_hint(*error)[0]) {
     tndb_error_set_hint(
@@ -179,7 +210,7 @@ tenantdb_status tndb_provision_after(const tndb_provision *provision, tndb_work 
   (void)tndb_work_send(work, item->sql, 0, NULL);
   tenantdb_status status = tndb_work_sync(work, &own);
   if (status) {
-    explain_ddl(item, work, &own);
+    explain_ddl(provision, item, work, &own);
   }
   return status ? tndb_error_pass(error, own) : TENANTDB_OK;
 }
@@ -211,13 +242,22 @@ bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *wo
   }
   if (provision->first_ddl != TNDB_NONE && failed >= provision->first_ddl &&
       failed - provision->first_ddl < provision->ddl.count) {
-    explain_ddl(&provision->ddl.items[failed - provision->first_ddl], work, error);
+    explain_ddl(provision, &provision->ddl.items[failed - provision->first_ddl], work, error);
+    return true;
+  }
+  if (failed == provision->proof && failed != TNDB_NONE) {
+    (void)tndb_origin(
+        error, TENANTDB_STATE, TENANTDB_REASON_LEFT_SCOPE,
+        "a migration that makes tenants' schemas changed the search path or the role: remove SET "
+        "and RESET of them from it; nothing was kept of schema %s",
+        provision->schema);
     return true;
   }
   if (failed == provision->verify && tndb_failure_is_check(tndb_exchange_result(work->conn, failed), found)) {
     (void)tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_VERIFICATION_FAILED,
                       "schema %s would not be what the registry declares (%s); nothing was kept",
                       provision->schema, found);
+    explain_way(provision->birth, error);
     return true;
   }
   return false;

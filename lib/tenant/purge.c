@@ -294,6 +294,7 @@ static tenantdb_status finish(tndb_work *work, const purge *job, bool schema_the
                      "tenants SET state = 'deleted', generation = generation + 1, updated_at = now(),"
                      " deleted_at = now(), purge_after = NULL WHERE id = $1 AND state = 'deleting'",
                      1, values);
+  (void)send_catalog(work, "DELETE FROM ", "migrations WHERE tenant_id = $1", 1, values);
   (void)send_catalog(work, "UPDATE ",
                      "operations SET state = 'done', finished_at = now(), lease_until = NULL WHERE id = $1",
                      1, operation);

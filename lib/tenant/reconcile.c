@@ -44,6 +44,19 @@ static const char schemaless_sql[] =
     "SELECT t.id, t.slug FROM %stenants t WHERE t.state IN ('active', 'suspended', 'archived') AND NOT EXISTS"
     " (SELECT FROM pg_catalog.pg_namespace n WHERE n.nspname = t.schema_name) ORDER BY t.created_at, t.id";
 
+/* What only the application can go on with, since it has the migrations. */
+static const char migrations_sql[] =
+    "SELECT g.tenant_id, t.slug, 'migration ' || CASE g.name WHEN '' THEN g.version::text ELSE g.name END || "
+    "' stopped behind ' || g.steps_done || ' of ' || abs(g.steps) || ' statements: tenantdb_migrate() goes "
+    "on'"
+    " FROM %smigrations g LEFT JOIN %stenants t ON t.id = g.tenant_id WHERE g.state = 'running'"
+    " AND g.lease_until < now() ORDER BY t.slug, g.version";
+static const char runs_sql[] =
+    "SELECT r.id, NULL, 'run ' || r.id || ' has tenants left and nobody works on it: tenantdb_run_open() and "
+    "tenantdb_run_work() go on' FROM %sruns r WHERE r.state = 'running' AND r.updated_at < now() - interval "
+    "'5 minutes' AND NOT EXISTS (SELECT FROM %srun_members w WHERE w.run_id = r.id AND w.state = 'running'"
+    " AND w.lease_until >= now()) ORDER BY r.started_at";
+
 /* Run one of the queries above, of which the first names the catalog twice. */
 static tenantdb_status find(tenantdb *db, const char *pattern, const char *const values[2], PGresult **rows,
                             tenantdb_error **error) {
@@ -250,6 +263,21 @@ static tenantdb_status report_incoming(tenantdb *db, tndb_table *table, tenantdb
   return status;
 }
 
+static tenantdb_status report_migrations(tenantdb *db, tndb_table *table, tenantdb_error **error) {
+  static const char *const questions[] = {migrations_sql, runs_sql};
+  tenantdb_status status = TENANTDB_OK;
+  for (size_t i = 0; !status && i < 2; i++) {
+    PGresult *rows;
+    status = find(db, questions[i], NULL, &rows, error);
+    for (int row = 0; !status && row < PQntuples(rows); row++) {
+      add(table, PQgetisnull(rows, row, 1) ? NULL : PQgetvalue(rows, row, 1), "migrate", "report",
+          PQgetvalue(rows, row, 2));
+    }
+    PQclear(rows);
+  }
+  return status;
+}
+
 static tenantdb_status report_lost(tenantdb *db, tndb_table *table, tenantdb_error **error) {
   PGresult *rows;
   tenantdb_status status = find(db, schemaless_sql, NULL, &rows, error);
@@ -290,6 +318,9 @@ tenantdb_status tenantdb_reconcile(tenantdb *db, tenantdb_result **done, tenantd
   }
   if (!status) {
     status = report_incoming(db, table, error);
+  }
+  if (!status) {
+    status = report_migrations(db, table, error);
   }
   if (!status) {
     status = report_lost(db, table, error);

@@ -62,14 +62,22 @@ void tndb_registry_form_release(tndb_registry_form *form) {
 
 /* ---------------------------------------------------------------- making it */
 
-static tenantdb_status create_scratch(tndb_work *work, const char *name, bool with_role, tndb_ddl *ddl,
-                                      tenantdb_error **error) {
-  const char *shared = tndb_database_shared_schema(work->db);
+/* Which of the statements failed, if it was one of them. */
+static void explain_scratch(const tndb_work *work, const tndb_ddl *ddl, size_t first,
+                            tenantdb_error **error) {
+  size_t failed = work->conn ? tndb_exchange_failed(work->conn) : TNDB_NONE;
+  if (failed != TNDB_NONE && failed >= first && failed - first < ddl->count) {
+    tndb_error_prefix(error, "%s", ddl->items[failed - first].place);
+  }
+}
+
+static tenantdb_status create_scratch(tndb_work *work, const char *name, bool with_role,
+                                      const tndb_form_source *source, tndb_ddl *ddl, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  size_t first = 0;
   tndb_buffer_append(&sql, "CREATE SCHEMA ");
   tndb_quote_identifier(&sql, name);
-  tenantdb_status status =
-      tndb_registry_statements(work->db->registry, TENANTDB_BASE_TENANT, name, shared, ddl, error);
+  tenantdb_status status = source->statements(source->user, name, ddl, error);
   if (!status && sql.failed) {
     status = tndb_no_memory(error);
   }
@@ -82,12 +90,19 @@ static tenantdb_status create_scratch(tndb_work *work, const char *name, bool wi
     tndb_access_prepare(work, name, stand_in);
   }
   for (size_t i = 0; !status && i < ddl->count; i++) {
-    (void)tndb_work_send(work, ddl->items[i].sql, 0, NULL);
+    size_t place = tndb_work_send(work, ddl->items[i].sql, 0, NULL);
+    first = i == 0 ? place : first;
   }
-  if (!status && with_role) {
-    tndb_access_finish(work, name, stand_in);
+  if (!status && with_role && source->close_functions) {
+    tndb_access_close_functions(work, name);
   }
-  return status ? status : tndb_work_sync(work, error);
+  if (!status) {
+    status = tndb_work_sync(work, error);
+    if (status && error) {
+      explain_scratch(work, ddl, first, error);
+    }
+  }
+  return status;
 }
 
 /* A cell of a row that must be there. */
@@ -112,7 +127,7 @@ static tenantdb_status read_fingerprint(tndb_work *work, tndb_form_targets *targ
   return status;
 }
 
-static tenantdb_status read_key(tndb_work *work, char hex[TNDB_SHA256_HEX], tenantdb_error **error) {
+tenantdb_status tndb_form_key(tndb_work *work, char hex[TNDB_SHA256_HEX], tenantdb_error **error) {
   const char *shared = tndb_database_shared_schema(work->db);
   PGresult *rows;
   (void)tndb_work_send(work, "SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)", 0,
@@ -178,8 +193,8 @@ static tenantdb_status read_scratch(tndb_work *work, const char *name, bool with
 }
 
 /* Fills a form that has nothing yet; what it got is released with it. */
-static tenantdb_status make(tndb_work *work, bool with_role, tndb_registry_form *form,
-                            tenantdb_error **error) {
+static tenantdb_status make(tndb_work *work, bool with_role, const tndb_form_source *source,
+                            tndb_registry_form *form, tenantdb_error **error) {
   memcpy(form->scratch, scratch_prefix, sizeof scratch_prefix - 1);
   tenantdb_status status = TENANTDB_OK;
   if (!tndb_uuid_new(form->scratch + sizeof scratch_prefix - 1)) {
@@ -187,23 +202,59 @@ static tenantdb_status make(tndb_work *work, bool with_role, tndb_registry_form 
         tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL, "the system gives no random bytes");
   }
   if (!status) {
-    status = create_scratch(work, form->scratch, with_role, &form->ddl, error);
+    status = create_scratch(work, form->scratch, with_role, source, &form->ddl, error);
   }
   if (!status) {
     status = read_scratch(work, form->scratch, with_role, form, error);
   }
   if (status) {
-    tndb_error_prefix(error, "finding out what the registry's form is");
+    tndb_error_prefix(error, "finding out what %s form is", source->what);
   }
   return status;
+}
+
+tenantdb_status tndb_form_make(tndb_work *work, bool with_role, const tndb_form_source *source,
+                               tndb_registry_form **out, tenantdb_error **error) {
+  *out = NULL;
+  tndb_registry_form *form = tndb_new(tndb_registry_form);
+  if (!form) {
+    return tndb_no_memory(error);
+  }
+  atomic_init(&form->references, 1);
+  tenantdb_status status = make(work, with_role, source, form, error);
+  if (status) {
+    tndb_registry_form_release(form);
+    return status;
+  }
+  *out = form;
+  return TENANTDB_OK;
+}
+
+/* Of who declares no tables of tenants and has migrations that make them: those say what should be there. */
+static const tndb_newborn *made_by(tenantdb *db) {
+  const tndb_newborn *newborn = tndb_newborn_of(db);
+  bool declared = tndb_registry_relations(db->registry, TENANTDB_BASE_TENANT, NULL, 0) > 0;
+  return newborn && newborn->replays && !declared ? newborn : NULL;
+}
+
+/* What should be there. */
+static tenantdb_status declared(void *user, const char *schema, tndb_ddl *ddl, tenantdb_error **error) {
+  tenantdb *db = user;
+  tndb_birth birth = tndb_birth_begin(db);
+  if (made_by(db)) {
+    return birth.newborn->functions->statements(&birth, db, schema, ddl, error);
+  }
+  return tndb_registry_statements(db->registry, TENANTDB_BASE_TENANT, schema, tndb_database_shared_schema(db),
+                                  ddl, error);
 }
 
 /* ---------------------------------------------------------------- keeping it */
 
 static tndb_registry_form *find_kept(tenantdb *db, bool with_role, const char *key) {
+  const tndb_newborn *newborn = made_by(db);
   tndb_mutex_lock(&db->mutex);
   tndb_registry_form *kept = db->forms[with_role];
-  kept = kept && strcmp(kept->key, key) == 0 ? kept : NULL;
+  kept = kept && kept->newborn == newborn && strcmp(kept->key, key) == 0 ? kept : NULL;
   if (kept) {
     atomic_fetch_add(&kept->references, 1);
   }
@@ -225,25 +276,24 @@ tenantdb_status tndb_registry_form_read(tndb_work *work, bool with_role, tndb_re
                                         tenantdb_error **error) {
   char key[TNDB_SHA256_HEX];
   *out = NULL;
-  tenantdb_status status = read_key(work, key, error);
+  tenantdb_status status = tndb_form_key(work, key, error);
   *out = status ? NULL : find_kept(work->db, with_role, key);
   if (status || *out) {
     return status;
   }
-  tndb_registry_form *form = tndb_new(tndb_registry_form);
-  if (!form) {
-    return tndb_no_memory(error);
+  tndb_form_source source = {
+      .statements = declared,
+      .user = work->db,
+      .what = "the registry's",
+      .close_functions =
+          made_by(work->db) || tndb_registry_has_functions(work->db->registry, TENANTDB_BASE_TENANT)};
+  status = tndb_form_make(work, with_role, &source, out, error);
+  if (!status) {
+    memcpy((*out)->key, key, sizeof key);
+    (*out)->newborn = made_by(work->db);
+    keep(work->db, with_role, *out);
   }
-  atomic_init(&form->references, 1);
-  memcpy(form->key, key, sizeof form->key);
-  status = make(work, with_role, form, error);
-  if (status) {
-    tndb_registry_form_release(form);
-    return status;
-  }
-  keep(work->db, with_role, form);
-  *out = form;
-  return TENANTDB_OK;
+  return status;
 }
 
 /* Without a lock, and on a standby, when it is known already. */
@@ -252,7 +302,7 @@ static tenantdb_status look(tenantdb *db, bool with_role, tndb_registry_form **o
   char key[TNDB_SHA256_HEX];
   tenantdb_status status = tndb_form_start(&work, db, error);
   if (!status) {
-    status = read_key(&work, key, error);
+    status = tndb_form_key(&work, key, error);
   }
   tndb_work_end(&work);
   *out = status ? NULL : find_kept(db, with_role, key);

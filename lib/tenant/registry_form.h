@@ -13,6 +13,7 @@
 #define TNDB_TENANT_REGISTRY_FORM_H
 
 #include "base/sha256.h"
+#include "catalog/newborn.h"
 #include "registry/registry.h"
 #include "schema/form.h"
 
@@ -27,7 +28,28 @@ typedef struct tndb_registry_form {
   tndb_ddl ddl;     /* what it was made by */
   tndb_text_array kinds, objects, definitions, partitions;
   tndb_form_expected expected;
+  const tndb_newborn *newborn; /* whose migrations it is made by, not by the registry; or NULL */
 } tndb_registry_form;
+
+/*
+ * A form of something else than the registry, made in the same way: `statements` gives what
+ * makes it, for an empty schema of that name, which is the search path.
+ */
+typedef struct tndb_form_source {
+  tenantdb_status (*statements)(void *user, const char *schema, tndb_ddl *ddl, tenantdb_error **error);
+  void *user;
+  const char *what;     /* for messages: "the registry's" */
+  bool close_functions; /* it may make functions, which are not to be for PUBLIC */
+} tndb_form_source;
+
+/*
+ * In a transaction that is rolled back afterwards, at least to a savepoint; it sets the search path.
+ * tndb_registry_form_release() when it succeeded.
+ */
+tenantdb_status tndb_form_make(tndb_work *work, bool with_role, const tndb_form_source *source,
+                               tndb_registry_form **form, tenantdb_error **error);
+/* What forms depend on beside what makes them: while it is the same a form need not be made again. */
+tenantdb_status tndb_form_key(tndb_work *work, char hex[TNDB_SHA256_HEX], tenantdb_error **error);
 
 /* Whether a tenant is to have a role, which his role says unless the level does. */
 bool tndb_registry_form_wants_role(const tenantdb *db, const char *role);

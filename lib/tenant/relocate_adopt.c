@@ -183,6 +183,7 @@ static void add_finding(adoption *a, const tenantdb_result *findings, int32_t ro
 /* A tenant who is not what the registry says has no version of it either. */
 static tenantdb_status verify(adoption *a, PGresult *row, tenantdb_error **error) {
   static const char differs_sql[] = "UPDATE %stenants SET registry_hash = NULL, version = 0 WHERE id = $1";
+  static const char unknown_sql[] = "DELETE FROM %smigrations WHERE tenant_id = $1";
   tenantdb_tenant *tenant = NULL;
   tenantdb_result *findings = NULL;
   tenantdb_status status = tndb_tenant_from_row(a->job->db, row, 0, &tenant, error);
@@ -198,6 +199,7 @@ static tenantdb_status verify(adoption *a, PGresult *row, tenantdb_error **error
   if (!status && a->differs) {
     const char *id = a->creation.spec.id;
     (void)tndb_view_send(&a->work, differs_sql, 1, &id);
+    (void)tndb_view_send(&a->work, unknown_sql, 1, &id);
   }
   return status;
 }

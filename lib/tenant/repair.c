@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/newborn.h"
 #include "tenant/drift_sample.h"
 #include "tenant/repair_apply.h"
 #include "tenant/repair_plan.h"
@@ -52,6 +53,15 @@ static tenantdb_status read_owners(const planning *p, const tndb_drift_sample *s
   return status;
 }
 
+/*
+ * While migrations are in use, what is declared is their newest version. A tenant of another one is
+ * theirs: the ledger would not know what a repair has done, and they would do it again.
+ */
+static bool is_migrations(tenantdb *db, const tndb_drift_fleet *fleet, size_t tenant) {
+  const tndb_newborn *newborn = tndb_newborn_of(db);
+  return newborn && tndb_fleet_list_version(&fleet->list, tenant) != newborn->version;
+}
+
 static tenantdb_status plan_sample(void *user, const tndb_drift_sample *sample, tenantdb_error **error) {
   planning *p = user;
   const tndb_fleet_list *list = &p->fleet->list;
@@ -64,6 +74,9 @@ static tenantdb_status plan_sample(void *user, const tndb_drift_sample *sample, 
   }
   for (size_t i = 0; i < sample->count && !status; i++) {
     size_t tenant = sample->tenants[i];
+    if (is_migrations(p->db, p->fleet, tenant)) {
+      continue;
+    }
     tndb_repair_names names = {tndb_fleet_list_slug(list, tenant), tndb_fleet_list_schema(list, tenant),
                                tndb_fleet_list_role(list, tenant), PQgetvalue(owners, (int)i, 0), ""};
     tndb_database_group_role(p->db, names.group);
@@ -76,17 +89,31 @@ static tenantdb_status plan_sample(void *user, const tndb_drift_sample *sample, 
 
 /* ---------------------------------------------------------------- all of it */
 
+static void add_left(tndb_table *table, const char *slug, const char *why) {
+  tndb_auto_buffer outcome = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&outcome, "left: ");
+  tndb_buffer_append(&outcome, why);
+  const char *cells[] = {slug, "1", NULL, NULL, NULL, tndb_buffer_text(&outcome)};
+  tndb_table_row(table, cells);
+}
+
+static void add_behind(tenantdb *db, const tndb_drift_fleet *fleet, tndb_table *table) {
+  for (size_t i = 0; i < fleet->list.count; i++) {
+    if (fleet->prints[i][0] && is_migrations(db, fleet, i) && !tndb_drift_fleet_is_equal(fleet, db, i)) {
+      tndb_auto_buffer why = TNDB_BUFFER_INIT;
+      tndb_buffer_format(
+          &why, "of version %lld, and what is declared is version %lld: tenantdb_migrate() leads there",
+          (long long)tndb_fleet_list_version(&fleet->list, i), (long long)tndb_newborn_of(db)->version);
+      add_left(table, tndb_fleet_list_slug(&fleet->list, i), tndb_buffer_text(&why));
+    }
+  }
+}
+
 static void add_lost(const tndb_drift_fleet *fleet, tndb_table *table) {
   for (size_t i = 0; i < fleet->list.count; i++) {
     if (!fleet->prints[i][0]) {
-      const char *cells[] = {
-          tndb_fleet_list_slug(&fleet->list, i),
-          "1",
-          NULL,
-          NULL,
-          NULL,
-          "left: the tenant's schema is gone: restore it from a backup, or purge the tenant"};
-      tndb_table_row(table, cells);
+      add_left(table, tndb_fleet_list_slug(&fleet->list, i),
+               "the tenant's schema is gone: restore it from a backup, or purge the tenant");
     }
   }
 }
@@ -95,7 +122,7 @@ static tenantdb_status apply_all(tenantdb *db, const tndb_drift_fleet *fleet, tn
                                  tenantdb_error **error) {
   tenantdb_status status = TENANTDB_OK;
   for (size_t i = 0; i < fleet->list.count && !status; i++) {
-    if (fleet->prints[i][0] && !tndb_drift_fleet_is_equal(fleet, db, i)) {
+    if (fleet->prints[i][0] && !tndb_drift_fleet_is_equal(fleet, db, i) && !is_migrations(db, fleet, i)) {
       status = tndb_repair_apply(db, fleet, i, table, error);
     }
   }
@@ -109,6 +136,7 @@ static tenantdb_status repair(tenantdb *db, const tenantdb_schema_options *optio
   tenantdb_status status = tndb_drift_fleet_read(db, options, &fleet, error);
   if (!status) {
     add_lost(&fleet, table);
+    add_behind(db, &fleet, table);
     status = apply ? apply_all(db, &fleet, table, error)
                    : tndb_drift_samples_visit(db, &fleet, plan_sample, &p, error);
   }

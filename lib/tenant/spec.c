@@ -116,7 +116,7 @@ tenantdb_status tndb_spec_read(const tenantdb_tenant_spec *spec, const char *act
     hash_request(spec, action, slug, out);
   }
   if (spec && spec->values[ID]) {
-    (void)tndb_uuid_parse(spec->values[ID], out->id);
+    out->id_given = tndb_uuid_parse(spec->values[ID], out->id);
   } else if (!tndb_uuid_new(out->id)) {
     return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL,
                        "the system gives no random bytes");

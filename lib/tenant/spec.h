@@ -14,6 +14,7 @@ typedef struct tndb_spec {
   const char *properties; /* or NULL */
   const char *key;        /* the idempotency key, or NULL */
   char id[TNDB_UUID_TEXT];
+  bool id_given;
   char hash[TNDB_SHA256_HEX]; /* of the request, when there is a key */
 } tndb_spec;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "catalog/newborn.h"
 #include "tenant/access.h"
 #include "tenant/naming.h"
 #include "tenant/provision.h"
@@ -255,6 +256,7 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
   tenantdb *db = work->db;
   char hash[TNDB_SHA256_HEX];
   tndb_names_of_tenant names;
+  tndb_birth birth = tndb_birth_begin(db);
   tenantdb_status status = tndb_registry_hash(db->registry, TENANTDB_BASE_TENANT, hash, error);
   /* Registered at level routing and activated at level role: the role's name is made now. */
   const char *role = db->level >= TENANTDB_ISOLATION_ROLE ? tenant->role : "";
@@ -267,8 +269,7 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
     return status;
   }
   tndb_auto_buffer set = TNDB_BUFFER_INIT;
-  tndb_buffer_format(&set, "state = 'active', registry_hash = $3, version = %lld",
-                     (long long)db->registry->version);
+  tndb_buffer_format(&set, "state = 'active', registry_hash = $3, version = %lld", (long long)birth.version);
   if (login && login->credential[0]) {
     tndb_buffer_format(&set, ", credential = '%s'", login->credential);
   }
@@ -283,8 +284,9 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
     place = TNDB_NONE; /* the row above does not show the role: read it again */
   }
   record(work, tenant, "activate", TENANTDB_TENANT_ACTIVE, NULL);
+  tndb_birth_queue(&birth, work, tenant->id);
   *views = tndb_views_mark(work, tenant->id);
-  status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, login, error);
+  status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, login, &birth, error);
   if (!status) {
     tndb_event event = {
         .kind = TNDB_EVENT_TENANT_ACTIVATED, .tenant = tenant->slug, .message = "provisioned and active"};

@@ -6,7 +6,8 @@ import difflib
 import pathlib
 import re
 
-EXPECTED = pathlib.Path(__file__).resolve().parent.parent.parent / "examples" / "expected"
+FOLDER = pathlib.Path(__file__).resolve().parent.parent.parent / "examples"
+EXPECTED = FOLDER / "expected"
 
 VOLATILE = [
     (r"^\S+ \(database\)$", "<database> (database)"),
@@ -24,6 +25,11 @@ def normalise(text):
     for pattern, word in VOLATILE:
         text = re.sub(pattern, word, text, flags=re.M)
     return text.rstrip("\n") + "\n"
+
+
+def names():
+    """Every example; a file without main() is part of one."""
+    return [path.stem for path in sorted(FOLDER.glob("*.c")) if re.search(r"^int main\(", path.read_text(), re.M)]
 
 
 def expected_path(name, again):

@@ -261,7 +261,7 @@ def all_steps(context):
     steps += [program_step(context, test) for test in tests]
     programs = {test["name"]: test for test in tests}
     steps += [pooled_step(context, name, programs) for name in POOLED]
-    steps += [example_step(context, path.stem) for path in sorted((TOP / "examples").glob("*.c"))]
+    steps += [example_step(context, name) for name in examples.names()]
     steps += [binding_step(context, path) for path in sorted((TEST / "bindings/python").glob("test_*.py"))]
     if (TEST / "install/check.py").exists():
         steps.append(script_step(context, "install", "install", TEST / "install/check.py"))

@@ -138,7 +138,7 @@ static void test_newer(void **state) {
       late, "UPDATE tenantdb.catalog SET version = 99; ALTER TABLE tenantdb.catalog DROP COLUMN group_role");
   fixture_assert_error(
       fixture_refused(own, NULL, NULL), TENANTDB_UNSUPPORTED, TENANTDB_REASON_CATALOG_NEWER,
-      "the catalog in schema tenantdb is of version 99, this library 0.1.0 knows up to version 4: "
+      "the catalog in schema tenantdb is of version 99, this library 0.1.0 knows up to version 5: "
       "use a newer library");
   fixture_assert_refused(tenantdb_bootstrap(before, &error), error, TENANTDB_UNSUPPORTED,
                          TENANTDB_REASON_CATALOG_NEWER, "version 99");

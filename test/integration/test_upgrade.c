@@ -48,7 +48,7 @@ static const char *make_old(int version) {
 static int64_t newer_tables(const char *url) {
   return harness_count(url,
                        "SELECT count(*) FROM pg_tables WHERE schemaname = 'tenantdb' AND tablename ~ "
-                       "'^(view|relocation|move)'");
+                       "'^(view|relocation|move|migrations|run|standby)'");
 }
 
 static void check_upgraded(const char *url) {
@@ -59,7 +59,7 @@ static void check_upgraded(const char *url) {
                     "created_at",
                     tenantdb_version()),
       1);
-  assert_int_equal(newer_tables(url), 8);
+  assert_int_equal(newer_tables(url), 12);
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.tenants"), 3);
   assert_int_equal(fixture_halves(url), 0);
 }
@@ -67,10 +67,12 @@ static void check_upgraded(const char *url) {
 /* What stands in catalogs everywhere: a change belongs into the next version. */
 static void test_released(void **state) {
   (void)state;
-  static const char *const hashes[] = {"", "79bf3e320f8672404080aa165574daeeabb5e04bee7e8eecb49033d481bd0d1e",
+  static const char *const hashes[] = {"",
+                                       "79bf3e320f8672404080aa165574daeeabb5e04bee7e8eecb49033d481bd0d1e",
                                        "c948dfaf3beb68e49a186f9cd0769138dd303f443b24bc4289fc84dfe0bc0ff2",
                                        "af800ab04ab16ebe6b6f425d9f92c99337d25c646e34ba5b4a73ae160c51bce5",
-                                       "c231af83918a660542abd8650bcb6dfb1028b3412c0c483cbc4028af81869cfb"};
+                                       "c231af83918a660542abd8650bcb6dfb1028b3412c0c483cbc4028af81869cfb",
+                                       "63329fbca98eca504de5d93e0d9396235d8529abd8918e311340015e8486012a"};
   for (int version = 1; version <= TNDB_CATALOG_VERSION; version++) {
     tndb_sha256 hash;
     unsigned char digest[TNDB_SHA256_BYTES];
@@ -197,9 +199,9 @@ static void test_in_the_way(void **state) {
 static void test_collision(void **state) {
   (void)state;
   const char *url = harness_database();
-  static const char *const names[] = {"views",       "view_parts",       "view_members",
-                                      "relocations", "relocation_steps", "moves",
-                                      "move_steps",  "move_things"};
+  static const char *const names[] = {
+      "views",      "view_parts",  "view_members", "relocations", "relocation_steps", "moves",
+      "move_steps", "move_things", "migrations",   "runs",        "run_members",      "standby_schemas"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     tenantdb_registry *registry = tenantdb_registry_new();
     tenantdb_base *base = tenantdb_registry_base(registry, "Central", TENANTDB_BASE_SHARED);

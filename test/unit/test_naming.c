@@ -213,6 +213,42 @@ static void test_refused_names(void **state) {
                        "reserved by PostgreSQL");
 }
 
+/* Before it is a tenant's: no template makes such a name, and the role's is his already where it can be. */
+static void test_standby(void **state) {
+  (void)state;
+  static const char schema[] = "tenantdb_standby_0a1b2c3d4e5f46789abcdef012345678";
+  static const struct {
+    const char *pattern, *role;
+  } cases[] = {
+      {NULL, "tenant_role_0a1b2c3d-4e5f-4678-9abc-def012345678"},
+      {"{id}_r", "0a1b2c3d-4e5f-4678-9abc-def012345678_r"},
+      {"r_{slug}_{id}", schema},
+  };
+  tenantdb with;
+  tndb_names_of_tenant names;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    prepare(&with, "{slug}", cases[i].pattern, TENANTDB_ISOLATION_ROLE);
+    assert_int_equal(tndb_naming_make_standby(&with, id, &names, NULL), TENANTDB_OK);
+    assert_string_equal(names.schema, schema);
+    assert_string_equal(names.role, cases[i].role);
+    with.level = TENANTDB_ISOLATION_ROUTING;
+    assert_int_equal(tndb_naming_make_standby(&with, id, &names, NULL), TENANTDB_OK);
+    assert_string_equal(names.role, "");
+    tenantdb_config_free(with.config);
+  }
+  assert_names_refused("TenantDB_standby_{slug}", NULL, "x", TENANTDB_REASON_SLUG_RESERVED,
+                       "which is reserved for standby schemas");
+  assert_names_refused("{slug}", NULL, "tenantdb-STANDBY-", TENANTDB_REASON_SLUG_RESERVED,
+                       "which is reserved for standby schemas");
+  prepare(&with, "{slug}", NULL, TENANTDB_ISOLATION_ROLE);
+  tenantdb_error *error = NULL;
+  assert_int_equal(tndb_naming_check_schema(&with, "to", "TENANTDB_standby_x", &error), TENANTDB_ARGUMENT);
+  assert_non_null(strstr(tenantdb_error_message(error), "is reserved for standby schemas"));
+  tenantdb_error_free(error);
+  assert_int_equal(tndb_naming_check_schema(&with, "to", "tenantdb_stand", NULL), TENANTDB_OK);
+  tenantdb_config_free(with.config);
+}
+
 static void test_fold(void **state) {
   (void)state;
   char folded[TNDB_NAME_SIZE];
@@ -231,6 +267,8 @@ static void use_names(void *user) {
   char *slug = NULL;
   (void)tndb_naming_make((tenantdb *)user, "acme", id, &names, &error);
   tenantdb_error_free(error);
+  (void)tndb_naming_make_standby((tenantdb *)user, id, &names, &error);
+  tenantdb_error_free(error);
   (void)tenantdb_slug_from_name("Acme Corp and more", &slug, &error);
   tenantdb_error_free(error);
   tenantdb_string_free(slug);
@@ -247,10 +285,11 @@ static void test_out_of_memory(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(test_good_slugs), cmocka_unit_test(test_bad_slugs),
-      cmocka_unit_test(test_from_name),  cmocka_unit_test(test_from_bad_name),
-      cmocka_unit_test(test_templates),  cmocka_unit_test(test_refused_names),
-      cmocka_unit_test(test_fold),       cmocka_unit_test(test_out_of_memory),
+      cmocka_unit_test(test_good_slugs),    cmocka_unit_test(test_bad_slugs),
+      cmocka_unit_test(test_from_name),     cmocka_unit_test(test_from_bad_name),
+      cmocka_unit_test(test_templates),     cmocka_unit_test(test_refused_names),
+      cmocka_unit_test(test_standby),       cmocka_unit_test(test_fold),
+      cmocka_unit_test(test_out_of_memory),
   };
   return cmocka_run_group_tests_name("naming", tests, NULL, NULL);
 }
