@@ -1,0 +1,4 @@
+-- migrate:up transaction:false
+ALTER TYPE visibility ADD VALUE 'friends' BEFORE 'public';
+
+-- migrate:down

@@ -1,0 +1,2 @@
+drop table products;
+drop type product_state;

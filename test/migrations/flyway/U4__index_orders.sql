@@ -1,0 +1,2 @@
+drop index concurrently ix_lines_product;
+drop index concurrently ix_orders_customer;

@@ -1,0 +1,1 @@
+alter type product_state add value 'archived';

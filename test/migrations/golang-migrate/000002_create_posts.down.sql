@@ -1,0 +1,4 @@
+BEGIN;
+DROP TABLE posts;
+DROP TYPE post_status;
+COMMIT;
