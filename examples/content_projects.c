@@ -10,9 +10,10 @@
  * The program brings three projects on board, generates content for each (the
  * object model is fetched, the content stored and its usage recorded in one
  * transaction), joins a project's contents with the shared models, shows that a
- * project sees nothing of another, and reports over all of them. Started again it
- * finds everything there. It takes its server from DATABASE_URL and ends with a
- * status other than 0 when anything is not as it says.
+ * project sees nothing of another, and reports over all of them. Then comes its
+ * second release with a folder of migrations: content_upgrade.c. Started again it
+ * finds everything there. It takes its server from DATABASE_URL, the folder from its
+ * first argument, and ends with a status other than 0 when anything is not as it says.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@
 
 #include "content_projects.h"
 
+#ifndef MIGRATIONS
+#define MIGRATIONS "migrations" /* the build says where they are */
+#endif
 #define N_PROJECTS 3
 
 typedef struct project {
@@ -68,7 +72,7 @@ typedef struct generator {
 
 /* ---------------------------------------------------------------- when something is not as it should be */
 
-static void must(tenantdb_status status, const char *what, tenantdb_error **error) {
+void must(tenantdb_status status, const char *what, tenantdb_error **error) {
   if (status) {
     fprintf(stderr, "%s: %s (%s)\n", what, tenantdb_error_message(*error), tenantdb_status_name(status));
     if (*tenantdb_error_hint(*error)) {
@@ -78,7 +82,7 @@ static void must(tenantdb_status status, const char *what, tenantdb_error **erro
   }
 }
 
-static void must_be(int condition, const char *what) {
+void must_be(int condition, const char *what) {
   if (!condition) {
     fprintf(stderr, "not as it should be: %s\n", what);
     exit(1);
@@ -87,7 +91,7 @@ static void must_be(int condition, const char *what) {
 
 /* ---------------------------------------------------------------- what should exist */
 
-static void declare(tenantdb_registry *registry) {
+void declare(tenantdb_registry *registry) {
   tenantdb_base *common = tenantdb_registry_base(registry, "Common", TENANTDB_BASE_SHARED);
   tenantdb_base_sql(common, common_sql);
   /* What a project may do with the shared tables, and no more: it never reads what others cost. */
@@ -514,7 +518,7 @@ static void show_isolation(generator *g) {
   tenantdb_session_close(session);
 }
 
-int main(void) {
+int main(int argc, char **argv) {
   generator g = {0};
   char prompt[37];
   start(&g);
@@ -529,6 +533,7 @@ int main(void) {
   show_report(&g);
   show_costs(&g);
   show_isolation(&g);
+  upgrade(g.db, argc > 1 ? argv[1] : MIGRATIONS);
   for (int i = 0; i < N_STATEMENTS; i++) {
     tenantdb_statement_free(g.sql[i]);
   }

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: PostgreSQL */
-/* The tables of examples/content_projects.c, as SQL with plain names. */
+/* What content_projects.c and content_upgrade.c share; release 1's tables, as SQL with plain names. */
 #ifndef CONTENT_PROJECTS_H
 #define CONTENT_PROJECTS_H
+
+#include <tenantdb.h>
+
+/* content_projects.c */
+void must(tenantdb_status status, const char *what, tenantdb_error **error);
+void must_be(int condition, const char *what);
+void declare(tenantdb_registry *registry);
+
+/* content_upgrade.c: release 2, while release 1 goes on working with its own handle. */
+void upgrade(tenantdb *release_1, const char *folder);
 
 /* The id of a project is the one that the library gave the tenant. */
 static const char common_sql[] =

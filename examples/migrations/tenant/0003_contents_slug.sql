@@ -1,0 +1,6 @@
+-- tenantdb:tx none
+-- tenantdb:requires 2
+-- The first half of a change for release 2, in steps that nobody waits for. Contents that are there get
+-- their slug in batches; those that release 1 goes on adding, which knows of no slug, get it from a
+-- trigger. The second half, finish_add_column, is for the migration behind the last process of release 1.
+-- tenantdb:change add_column table=contents column=slug type=text backfill="lower(regexp_replace(title, '\W+', '-', 'g'))" not_null=yes
