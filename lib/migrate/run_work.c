@@ -299,6 +299,7 @@ static tenantdb_status leave(tenantdb_run *run, tenantdb_status status) {
     if (run->slots[i].member) {
       tndb_run_slot_drop(&run->slots[i]);
     }
+    tndb_run_slot_rest(&run->slots[i]); /* the connection kept for the next, who does not come */
   }
   bool ours = run->ready.count > 0 || status;
   if (ours && !tndb_pool_lease(run->db->pool, tndb_deadline_in(LEAVE_MS), &conn, NULL)) {

@@ -2,6 +2,7 @@
 /* Runs over a fleet: who is chosen, waves, limits, pausing, going on, going back. */
 #include <stdatomic.h>
 
+#include "catalog/database.h"
 #include "run_fixture.h"
 
 enum { FLEET = 12 };
@@ -344,7 +345,10 @@ static void test_slices(void **state) {
   int32_t more = 1;
   int slices = 0;
   while (more && slices < 1000) {
+    tndb_pool_counts counts;
     harness_assert_ok(tenantdb_run_work(run, 1, &more, &error), error);
+    tndb_pool_count(db->pool, &counts);
+    assert_int_equal(counts.lent, 0);
     assert_int_equal(run_count(run, "running"), 0);
     slices++;
   }
