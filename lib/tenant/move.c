@@ -113,6 +113,40 @@ static void name_link(tndb_move *move) {
   *at = '\0';
 }
 
+/* What was found in one try is found again in the next. */
+static void forget(tndb_move *move) {
+  tndb_free(move->slug);
+  tndb_free(move->there);
+  tndb_free(move->identity);
+  tndb_free(move->fingerprint);
+  move->slug = move->there = move->identity = move->fingerprint = NULL;
+  move->there_already = false;
+}
+
+static tndb_table *new_report(void) {
+  static const char *const columns[] = {"step", "state", "note", "remedy", "seconds"};
+  return tndb_table_new(columns, (int32_t)COUNT(columns));
+}
+
+static void forget_refusals(tndb_move *move) {
+  tndb_table_free(move->refusals);
+  tndb_buffer_free(&move->refused);
+  move->refusals = new_report();
+  move->n_refused = 0;
+}
+
+/*
+ * What was refused may be another caller's doing: he began the same move while we looked, and the tenant that is
+ * in the way is the one that he is bringing. Then the answer is his, not the list.
+ */
+static bool was_begun_meanwhile(tndb_move *move) {
+  tenantdb_error *own = NULL;
+  forget(move);
+  tenantdb_status status = tndb_move_find(move, &own);
+  tenantdb_error_free(own);
+  return !status && move->stage != TNDB_STAGE_NEW;
+}
+
 /* The move as it is: found, or begun, and ours. */
 static tenantdb_status enter(tndb_move *move, tenantdb_error **error) {
   tenantdb_status status = tndb_move_find(move, error);
@@ -168,7 +202,16 @@ static tenantdb_status go_on(tndb_move *move, tenantdb_error **error) {
 }
 
 static tenantdb_status run(tndb_move *move, tenantdb_error **error) {
-  tenantdb_status status = enter(move, error);
+  tenantdb_error *own = NULL;
+  tenantdb_status status = enter(move, &own);
+  if (status && move->n_refused > 0 && was_begun_meanwhile(move)) {
+    tenantdb_error_free(own);
+    own = NULL;
+    forget(move);
+    forget_refusals(move);
+    status = enter(move, &own);
+  }
+  status = status ? tndb_error_pass(error, own) : TENANTDB_OK;
   if (status || move->stage == TNDB_STAGE_DONE) {
     return status;
   }
@@ -250,16 +293,6 @@ static void clear(tndb_move *move) {
   }
 }
 
-/* What was found in one try is found again in the next. */
-static void forget(tndb_move *move) {
-  tndb_free(move->slug);
-  tndb_free(move->there);
-  tndb_free(move->identity);
-  tndb_free(move->fingerprint);
-  move->slug = move->there = move->identity = move->fingerprint = NULL;
-  move->there_already = false;
-}
-
 /* A lost connection is no harm: the next try looks at what is there. A server that stays away is not waited for. */
 static tenantdb_status persist(tndb_move *move, step_function what, tenantdb_error **error) {
   for (int lost = 0;; lost++) {
@@ -277,7 +310,6 @@ static tenantdb_status persist(tndb_move *move, step_function what, tenantdb_err
 
 static tenantdb_status call(tndb_move *move, step_function what, tenantdb_result **report,
                             tenantdb_error **error) {
-  static const char *const columns[] = {"step", "state", "note", "remedy", "seconds"};
   tenantdb_error *own = NULL;
   tenantdb_status status = TENANTDB_OK;
   if (!tndb_uuid_new(move->owner)) {
@@ -285,7 +317,7 @@ static tenantdb_status call(tndb_move *move, step_function what, tenantdb_result
         tndb_origin(&own, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL, "the system gives no random bytes");
   }
   move->until = tndb_deadline_in(move->settings.patience_ms);
-  move->refusals = tndb_table_new(columns, (int32_t)COUNT(columns));
+  move->refusals = new_report();
   if (!status) {
     status = persist(move, what, &own);
   }

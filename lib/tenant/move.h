@@ -37,6 +37,9 @@
 
 #define TNDB_MOVE_GUARD "tenantdb_move_guard" /* the triggers and their function */
 #define TNDB_MOVE_LINK_SIZE 48
+/* The rows m of the ledger that say what was done to the tenant of that id: not what failed and was rolled back. */
+#define TNDB_MOVE_MIGRATED(id) \
+  "m.tenant_id = " id "::pg_catalog.uuid AND (m.state <> 'failed' OR m.steps_done > 0)"
 
 typedef enum tndb_move_step {
   TNDB_MOVE_CHECK,
@@ -175,6 +178,7 @@ tenantdb_status tndb_move_put_back(tndb_move *move, bool guard, tenantdb_error *
 void tndb_move_queue_guard(tndb_work *work, const char *schema, const char *slug, bool closed);
 /* Queue a lock on all tables of a shape. */
 void tndb_move_queue_lock(tndb_work *work, const char *schema, const tndb_shape *shape, const char *mode);
+/* Of the source's schema and of the migrations that it has. */
 tenantdb_status tndb_move_fingerprint(tndb_work *work, const tndb_move *move, const char *schema,
                                       char fingerprint[TNDB_SHA256_HEX], tenantdb_error **error);
 
@@ -196,7 +200,7 @@ typedef struct tndb_move_pair {
   tenantdb_export out; /* the source's transaction, its tables and references */
   tenantdb_import in;  /* the target's */
   tndb_work seen;      /* the target as it was when it had caught up, for checksums */
-  char *definitions;   /* a sum of which rows the catalogs of PostgreSQL have of the source's tables */
+  char *definitions;   /* a sum of which rows the catalogs and the ledger have of the source's tables */
   PGresult *marked;    /* views that are to have him */
 } tndb_move_pair;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/newborn.h"
 #include "pg/conninfo.h"
 #include "registry/registry.h"
 #include "sql/identifier.h"
@@ -250,6 +251,52 @@ static tenantdb_status check_registries(tndb_move *move, tenantdb_error **error)
   return status;
 }
 
+/* ---------------------------------------------------------------- migrations */
+
+/* The target's ledger has to say of him what the source's does, which takes a set that knows his version. */
+static tenantdb_status check_version(tndb_move *move, tenantdb_error **error) {
+  tenantdb_error *own = NULL;
+  tndb_birth birth = tndb_birth_begin(move->to);
+  tenantdb_status status = tndb_birth_at(&birth, move->source->version, "the tenant", &own);
+  if (status && tenantdb_error_reason(own) != TENANTDB_REASON_HISTORY_MISSING) {
+    return tndb_error_pass(error, own);
+  }
+  if (status) {
+    tndb_auto_buffer what = TNDB_BUFFER_INIT;
+    tndb_buffer_format(
+        &what, "no migration in use in the other database leads to version %lld, which the tenant is of",
+        (long long)move->source->version);
+    move->refused.failed = move->refused.failed || what.failed;
+    tndb_move_refuse(move, tndb_buffer_text(&what),
+                     "call tenantdb_use_migrations() there with the set that is in use here");
+  }
+  tenantdb_error_free(own);
+  return TENANTDB_OK;
+}
+
+static tenantdb_status check_migrations(tndb_move *move, tenantdb_error **error) {
+  static const requirement requirements[] = {
+      {"a migration of the tenant is unfinished", "finish it by tenantdb_migrate(), or take it back"},
+      {"the tenant has been migrated, and no migrations are in use in the other database",
+       "call tenantdb_use_migrations() there with the set that is in use here"},
+      {"which migrations the tenant's schema has is not known",
+       "say it once by tenantdb_migration_baseline()"}};
+  const tndb_newborn *here = tndb_newborn_of(move->from);
+  bool told = !here || here->version == 0 || move->source->version > 0;
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_buffer_format(
+      &sql,
+      "SELECT NOT EXISTS (SELECT FROM %smigrations m WHERE m.tenant_id = $1 AND m.state <> 'done' AND"
+      " (m.state = 'running' OR m.steps_done > 0)), $2::boolean OR NOT EXISTS (SELECT FROM"
+      " %smigrations m WHERE m.tenant_id = $1 AND m.state = 'done'), $3::boolean",
+      move->from->catalog, move->from->catalog);
+  const char *values[] = {move->source->id, tndb_newborn_of(move->to) ? "t" : "f", told ? "t" : "f"};
+  tenantdb_status status =
+      sql.failed ? tndb_no_memory(error)
+                 : ask_all(move, move->from, tndb_buffer_text(&sql), 3, values, requirements, error);
+  return status ? status : check_version(move, error);
+}
+
 /* ---------------------------------------------------------------- tables */
 
 /* Of every table what keeps it from being replicated: an own row for each reason. */
@@ -317,7 +364,7 @@ static tenantdb_status check_tables(tndb_move *move, tenantdb_error **error) {
 
 tenantdb_status tndb_move_check(tndb_move *move, tenantdb_error **error) {
   static tenantdb_status (*const checks[])(tndb_move *, tenantdb_error **) = {
-      check_source, check_target, check_slug, check_registries, check_tables};
+      check_source, check_target, check_slug, check_registries, check_migrations, check_tables};
   tenantdb_status status = TENANTDB_OK;
   for (size_t i = 0; !status && i < sizeof checks / sizeof checks[0]; i++) {
     status = checks[i](move, error);

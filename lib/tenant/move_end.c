@@ -210,6 +210,7 @@ static tenantdb_status drop_target(tndb_move *move, tenantdb_error **error) {
   static const char tenant_sql[] =
       "DELETE FROM %stenants WHERE id = $1 AND state = 'provisioning' RETURNING role_name";
   static const char things_sql[] = "DELETE FROM %smove_things WHERE move_id = $1";
+  static const char ledger_sql[] = "DELETE FROM %smigrations WHERE tenant_id = $1";
   const char *target = move->target, *id = move->id;
   tndb_work work;
   PGresult *rows = NULL;
@@ -235,6 +236,8 @@ static tenantdb_status drop_target(tndb_move *move, tenantdb_error **error) {
     }
   }
   if (there && !status) {
+    (void)tndb_view_send(&work, ledger_sql, 1,
+                         &target); /* he may come again, under that id, at another version */
     tndb_record what = {move->target, "move undone", "provisioning", NULL, NULL, NULL, NULL};
     tndb_work_record(&work, &what);
   }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "pg/copy.h"
 #include "tenant/move.h"
+#include "tenant/view.h"
 
 #define GIVE_UP_MS 1000
 
@@ -12,7 +13,7 @@
  * Every row of PostgreSQL's catalogs that makes the tables what they are, and which
  * transaction wrote it: a few milliseconds, where a fingerprint takes many. What
  * VACUUM and ANALYZE write there keeps the transaction. Not the guard's function,
- * which is written to pause.
+ * which is written to pause. And the ledger's: a migration may change rows alone.
  */
 static const char definitions_sql[] = TNDB_SHAPE_IN_SCHEMA
     ", t AS (SELECT c.xmin, c.oid AS n FROM rel r JOIN pg_catalog.pg_class c ON c.oid = r.oid"
@@ -23,14 +24,16 @@ static const char definitions_sql[] = TNDB_SHAPE_IN_SCHEMA
     " UNION ALL SELECT i.xmin, i.indexrelid FROM rel r JOIN pg_catalog.pg_index i ON i.indrelid = r.oid"
     " UNION ALL SELECT p.xmin, p.oid FROM s JOIN pg_catalog.pg_proc p ON p.pronamespace = s.oid"
     " WHERE p.proname <> '" TNDB_MOVE_GUARD
-    "')"
+    "' UNION ALL SELECT m.xmin, 0::pg_catalog.oid FROM %smigrations m WHERE " TNDB_MOVE_MIGRATED(
+    "$2")
+    ")"
     " SELECT pg_catalog.count(*) || '/' || coalesce(pg_catalog.sum(pg_catalog.hashtextextended("
     "t.n || ' ' || t.xmin::text, 0)), 0) FROM t";
 
 static tenantdb_status read_definitions(tndb_move_pair *pair, char **sum, tenantdb_error **error) {
-  const char *schema = pair->move->source->schema;
+  const char *values[] = {pair->move->source->schema, pair->move->source->id};
   PGresult *rows;
-  tenantdb_status status = tndb_work_query(&pair->out.work, definitions_sql, 1, &schema, &rows, error);
+  tenantdb_status status = tndb_view_query(&pair->out.work, definitions_sql, 2, values, &rows, error);
   *sum = status ? NULL : tndb_strdup(PQgetvalue(rows, 0, 0));
   PQclear(rows);
   return status || *sum ? status : tndb_no_memory(error);

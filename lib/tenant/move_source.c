@@ -2,6 +2,8 @@
 /* What a move makes at the source, and takes away again: guard, identities, publication, slot. */
 #include <string.h>
 
+#include "base/sha256.h"
+#include "catalog/newborn.h"
 #include "catalog/text_array.h"
 #include "sql/identifier.h"
 #include "tenant/move.h"
@@ -88,15 +90,38 @@ void tndb_move_queue_lock(tndb_work *work, const char *schema, const tndb_shape 
   }
 }
 
+/* What has been migrated, as text: a migration may have changed rows alone, and would be carried out there again. */
+static tenantdb_status read_ledger(tndb_work *work, const tndb_move *move, tndb_buffer *text,
+                                   tenantdb_error **error) {
+  static const char ledger_sql[] =
+      "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', m.version, m.name, m.state, m.steps_done, "
+      "m.sum),"
+      " ',' ORDER BY m.version, m.name COLLATE \"C\") FROM %smigrations m WHERE " TNDB_MOVE_MIGRATED("$1");
+  const char *id = move->source->id;
+  PGresult *rows;
+  tenantdb_status status = tndb_view_query(work, ledger_sql, 1, &id, &rows, error);
+  if (!status) {
+    tndb_buffer_append(text, PQgetvalue(rows, 0, 0));
+  }
+  PQclear(rows);
+  return status || !text->failed ? status : tndb_no_memory(error);
+}
+
 tenantdb_status tndb_move_fingerprint(tndb_work *work, const tndb_move *move, const char *schema,
                                       char fingerprint[TNDB_SHA256_HEX], tenantdb_error **error) {
+  tndb_auto_buffer all = TNDB_BUFFER_INIT;
   tndb_form_targets targets = TNDB_FORM_TARGETS_INIT;
   PGresult *rows = NULL;
   tndb_form_targets_add(&targets, schema, move->source->role, tndb_tenant_state_name(move->source->state));
   tenantdb_status status = tndb_form_fingerprints(work, &targets, NULL, &rows, error);
   fingerprint[0] = '\0';
-  if (!status && PQntuples(rows) == 1 && PQgetlength(rows, 0, 1) == TNDB_SHA256_HEX - 1) {
-    memcpy(fingerprint, PQgetvalue(rows, 0, 1), TNDB_SHA256_HEX);
+  if (!status && PQntuples(rows) == 1) {
+    tndb_buffer_append(&all, PQgetvalue(rows, 0, 1));
+    tndb_buffer_append(&all, " ");
+    status = read_ledger(work, move, &all, error);
+  }
+  if (!status && all.length > 0) {
+    tndb_sha256_hex(all.data, all.length, fingerprint);
   }
   PQclear(rows);
   tndb_form_targets_free(&targets);
@@ -184,10 +209,40 @@ static tenantdb_status guard_tables(tndb_move *move, tndb_work *work, tenantdb_e
   return status;
 }
 
+/* From the guard on the fingerprint tells of migrations; before it one may have come behind the target's tables. */
+static tenantdb_status check_version(tndb_move *move, tenantdb_error **error) {
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  tndb_auto_buffer version = TNDB_BUFFER_INIT;
+  PGresult *rows = NULL;
+  tndb_buffer_format(&sql, "SELECT version FROM %stenants WHERE id = $1 AND version <> $2::bigint",
+                     move->to->catalog);
+  tndb_buffer_format(&version, "%lld", (long long)move->source->version);
+  const char *values[] = {move->target, tndb_buffer_text(&version)};
+  if (sql.failed || version.failed) {
+    return tndb_no_memory(error);
+  }
+  if (!tndb_newborn_of(move->to) || move->source->version == 0) {
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tndb_move_ask(
+      move->to, tndb_buffer_text(&sql), 2, values,
+      tndb_deadline_in(tndb_config_number(move->to->config, TNDB_OPERATION_TIMEOUT)), &rows, error);
+  if (!status && PQntuples(rows) > 0) {
+    status =
+        tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_DIFFERS,
+                    "tenant %s was migrated to version %s while he was being moved, and his tables in the "
+                    "other database are of version %s: tenantdb_tenant_move_undo(), and begin anew",
+                    move->source->slug, tndb_buffer_text(&version), PQgetvalue(rows, 0, 0));
+  }
+  PQclear(rows);
+  return status;
+}
+
 tenantdb_status tndb_move_guard(tndb_move *move, tenantdb_error **error) {
   tenantdb_status status =
       persist(move, guard_tables, "waiting for the tenant's tables to be guarded", error);
-  return status ? status : tndb_move_find(move, error); /* the fingerprint */
+  status = status ? status : tndb_move_find(move, error); /* the fingerprint */
+  return status ? status : check_version(move, error);
 }
 
 /* ---------------------------------------------------------------- the publication */

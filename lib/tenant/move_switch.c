@@ -131,10 +131,11 @@ static tenantdb_status check_unchanged(tndb_move *move, tenantdb_error **error) 
   }
   tndb_work_end(&work);
   if (!status && (!move->fingerprint || strcmp(fingerprint, move->fingerprint) != 0)) {
-    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_DIFFERS,
-                         "schema %s was changed while tenant %s was being moved, which replication does not "
-                         "follow: tenantdb_tenant_move_undo(), and begin anew",
-                         move->source->schema, move->source->slug);
+    status =
+        tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_DIFFERS,
+                    "schema %s was changed, or migrated, while tenant %s was being moved, which replication "
+                    "does not follow: tenantdb_tenant_move_undo(), and begin anew",
+                    move->source->schema, move->source->slug);
   }
   return status;
 }
@@ -286,7 +287,7 @@ static tenantdb_status commit_source(tndb_move_pair *pair, tenantdb_error **erro
       "UPDATE %stenants t SET state = 'archived', properties = t.properties ||"
       " jsonb_build_object('" TNDB_TENANT_MOVED_TO
       "', $2::text), generation = t.generation + 1, updated_at = now()"
-      " WHERE t.id = $1 AND t.state = $3 AND t.generation = $4::bigint";
+      " WHERE t.id = $1 AND t.state = $3 AND t.generation = $4::bigint AND t.version = $5::bigint";
   static const char move_sql[] =
       "UPDATE %smoves SET state = 'switched', switched_at = now() WHERE id = $1 AND state = 'moving' AND"
       " paused_at IS NOT NULL";
@@ -294,10 +295,12 @@ static tenantdb_status commit_source(tndb_move_pair *pair, tenantdb_error **erro
   tndb_work *work = &pair->out.work;
   const tenantdb_tenant *tenant = move->source;
   tndb_auto_buffer generation = TNDB_BUFFER_INIT;
+  tndb_auto_buffer version = TNDB_BUFFER_INIT;
   tndb_auto_buffer detail = TNDB_BUFFER_INIT;
   tndb_auto_buffer place = TNDB_BUFFER_INIT;
   const char *state = tndb_tenant_state_name(move->state), *id = move->id;
   tndb_buffer_format(&generation, "%lld", (long long)tenant->generation);
+  tndb_buffer_format(&version, "%lld", (long long)tenant->version);
   tndb_buffer_append(&place, move->there);
   if (strcmp(move->slug, tenant->slug) != 0) {
     tndb_buffer_append(&place, ", as ");
@@ -306,9 +309,10 @@ static tenantdb_status commit_source(tndb_move_pair *pair, tenantdb_error **erro
   tndb_buffer_append(&detail, "{\"to\": ");
   tndb_json_string(&detail, tndb_buffer_text(&place), place.length);
   tndb_buffer_append(&detail, "}");
-  tndb_work_fail_if(work, generation.failed || detail.failed || place.failed);
-  const char *values[] = {tenant->id, tndb_buffer_text(&place), state, tndb_buffer_text(&generation)};
-  size_t changed = tndb_view_send(work, tenant_sql, 4, values);
+  tndb_work_fail_if(work, generation.failed || version.failed || detail.failed || place.failed);
+  const char *values[] = {tenant->id, tndb_buffer_text(&place), state, tndb_buffer_text(&generation),
+                          tndb_buffer_text(&version)};
+  size_t changed = tndb_view_send(work, tenant_sql, 5, values);
   size_t moved = tndb_view_send(work, move_sql, 1, &id);
   tndb_record record = {tenant->id, "moved away", state, "archived", NULL, NULL, tndb_buffer_text(&detail)};
   tndb_work_record(work, &record);
