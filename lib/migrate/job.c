@@ -200,8 +200,9 @@ tndb_job_step tndb_job_advance(tndb_job *job, bool readable) {
 static void begin(tndb_job *job) {
   const tndb_job_order *order = &job->order;
   const tndb_job_target *target = &order->target;
+  /* Nothing goes back from under what only a later release can take back. */
   tenantdb_status status =
-      tndb_ledger_fits(order->state, order->set, target->stream, target->slug, &job->error);
+      tndb_ledger_fits(order->state, order->set, target->stream, !order->down, target->slug, &job->error);
   if (!status && !order->down && !order->any_order && !order->skip_older) {
     status = tndb_ledger_in_order(order->state, order->set, target->stream, order->goal, target->slug,
                                   &job->error);
@@ -255,6 +256,8 @@ void tndb_job_free(tndb_job *job) {
   tndb_buffer_free(&s->path);
   tndb_free(s);
   job->state = NULL;
+  tndb_free(job->holders);
+  job->holders = NULL;
   tenantdb_error_free(job->error);
   job->error = NULL;
 }

@@ -90,6 +90,7 @@ typedef struct tndb_job {
   tenantdb_error *error;
   const tndb_migration *failed; /* the file that failed, or NULL */
   int32_t failed_line;
+  char *holders;       /* when BLOCKED, whose the lock is, for people; NULL: that could not be told */
   int32_t applied;     /* files */
   int32_t passed_over; /* when dry: files that are not transactional */
   bool added;          /* what `add` queued is committed */
@@ -124,7 +125,7 @@ void tndb_job_follow_views(tenantdb *db);
 
 /*
  * Bring the shared stream to `goal` (INT64_MAX: the newest) and give tenants their rights on new shared
- * tables. Waits for whoever is at it as long as for any lock. *version (may be NULL) receives what is reached.
+ * tables. Waits for whoever is at it as long as for any lock.
  */
 typedef struct tndb_shared_order {
   const tenantdb_migrations *set; /* frozen */
@@ -138,7 +139,15 @@ typedef struct tndb_shared_order {
   int64_t statement_timeout_ms;
   const char *run;
 } tndb_shared_order;
-tenantdb_status tndb_migrate_shared(tenantdb *db, const tndb_shared_order *order, int32_t *applied,
-                                    int64_t *version, tenantdb_error **error);
+typedef struct tndb_shared_result {
+  int32_t applied;
+  int64_t version;  /* what is reached */
+  const char *file; /* the one that failed, the set's; NULL: none did */
+  int32_t line;
+  char *holders; /* as a job's; tndb_free() */
+} tndb_shared_result;
+/* *result is filled in both outcomes. */
+tenantdb_status tndb_migrate_shared(tenantdb *db, const tndb_shared_order *order, tndb_shared_result *result,
+                                    tenantdb_error **error);
 
 #endif

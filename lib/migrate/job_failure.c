@@ -256,6 +256,7 @@ static void name_holders(tndb_job *job) {
       rows && PQresultStatus(rows) == PGRES_TUPLES_OK && PQntuples(rows) == 1 && !PQgetisnull(rows, 0, 0);
   tndb_error_prefix(&job->error, "a lock was not had in %d tries%s%s", (int)job->state->waits,
                     told ? ", held by " : "", told ? PQgetvalue(rows, 0, 0) : "");
+  job->holders = told ? tndb_strdup(PQgetvalue(rows, 0, 0)) : NULL; /* the message has it, too */
 }
 
 /* ---------------------------------------------------------------- views in the way */

@@ -41,8 +41,12 @@ static bool is_to_go(const tndb_job *job, const tndb_migration *migration) {
 
 static bool is_pending(const tndb_job *job, const tndb_migration *migration) {
   const tndb_job_order *order = &job->order;
-  return order->down ? is_to_go(job, migration)
-                     : tndb_ledger_lacks(order->state, migration, order->goal, order->any_order);
+  if (order->down) {
+    return is_to_go(job, migration);
+  }
+  bool left = migration->kind == TNDB_MIGRATION_REPEATABLE &&
+              tndb_ledger_is_ahead(order->state, order->set, order->target.stream);
+  return !left && tndb_ledger_lacks(order->state, migration, order->goal, order->any_order);
 }
 
 /* The place of the first pending one from `at` on, in the job's direction; n when there is none. */

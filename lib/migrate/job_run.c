@@ -106,8 +106,26 @@ static tenantdb_status read_shared(tenantdb *db, tndb_ledger_state *state, tndb_
   return status;
 }
 
-static tenantdb_status run_shared(tenantdb *db, const tndb_shared_order *wanted, tndb_job *job,
-                                  tenantdb_error **error) {
+/* What a job came to; its error is handed on. */
+static tenantdb_status take_result(tndb_job *job, tndb_shared_result *result, tenantdb_error **error) {
+  result->version = job->order.state->version;
+  if (!job->error) {
+    result->applied += job->applied;
+    return TENANTDB_OK;
+  }
+  tenantdb_status status = tenantdb_error_status(job->error);
+  result->file = job->failed ? job->failed->file : NULL;
+  result->line = job->failed_line;
+  result->holders = job->holders;
+  job->holders = NULL;
+  (void)tndb_error_pass(error, job->error);
+  job->error = NULL;
+  return status;
+}
+
+static tenantdb_status run_shared(tenantdb *db, const tndb_shared_order *wanted, tndb_shared_result *result,
+                                  bool *taken, tenantdb_error **error) {
+  tndb_job job;
   tndb_ledger_state state;
   tndb_conn *conn;
   tenantdb_status status = read_shared(db, &state, &conn, error);
@@ -129,53 +147,41 @@ static tenantdb_status run_shared(tenantdb *db, const tndb_shared_order *wanted,
                           .statement_timeout_ms = wanted->statement_timeout_ms,
                           .run = wanted->run};
   if (!status) {
-    status = tndb_job_run(job, &order, conn, error);
-    if (status) {
-      tndb_pool_release(conn);
-    } else {
-      if (job->error) {
-        status = tenantdb_error_status(job->error);
-        (void)tndb_error_pass(error, job->error);
-        job->error = NULL;
-      }
-      job->version = state.version;
-      tndb_conn *left = job->conn;
-      tndb_job_free(job);
-      tndb_pool_release(left);
+    status = tndb_job_run(&job, &order, conn, error);
+    if (!status) {
+      status = take_result(&job, result, error);
+      *taken = job.outcome == TNDB_JOB_TAKEN;
+      conn = job.conn;
+      tndb_job_free(&job);
     }
+    tndb_pool_release(conn);
   }
   tndb_ledger_clear(&state);
   return status;
 }
 
-tenantdb_status tndb_migrate_shared(tenantdb *db, const tndb_shared_order *order, int32_t *applied,
-                                    int64_t *version, tenantdb_error **error) {
+tenantdb_status tndb_migrate_shared(tenantdb *db, const tndb_shared_order *order, tndb_shared_result *result,
+                                    tenantdb_error **error) {
   int64_t patience = order->lock_timeout_ms * (order->lock_retries + 1);
   int64_t lease = tndb_config_number(db->config, TNDB_OPERATION_LEASE);
   tndb_deadline until = tndb_deadline_in(patience > lease ? patience : lease);
-  int32_t total = 0;
-  tndb_job job = {.outcome = TNDB_JOB_NOTHING};
   tenantdb_status status;
+  bool taken = false;
+  *result = (tndb_shared_result){0};
   do {
-    status = run_shared(db, order, &job, error);
-    total += status ? 0 : job.applied;
-    if (!status && job.outcome == TNDB_JOB_TAKEN) {
+    taken = false;
+    status = run_shared(db, order, result, &taken, error);
+    if (taken) {
       tndb_clock_sleep_ms(tndb_job_jitter(TAKEN_PAUSE_MS));
     }
-  } while (!status && job.outcome == TNDB_JOB_TAKEN && tndb_deadline_left(until) != 0);
-  if (!status && job.outcome == TNDB_JOB_TAKEN) {
+  } while (taken && tndb_deadline_left(until) != 0);
+  if (taken) {
     status = tndb_origin(error, TENANTDB_BUSY, TENANTDB_REASON_OPERATION_HELD,
                          "somebody else is migrating the shared schema");
   }
   /* Also when nothing was applied: whoever did it may have been killed before. */
   if (!status && !order->dry) {
     status = tndb_shared_settle(db, error);
-  }
-  if (applied) {
-    *applied = total;
-  }
-  if (version) {
-    *version = job.version;
   }
   return status;
 }

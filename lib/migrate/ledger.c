@@ -223,9 +223,10 @@ static int64_t covered_by(const tenantdb_migrations *set, tndb_stream stream) {
 }
 
 static tenantdb_status fits_row(const tndb_ledger_row *row, const tenantdb_migrations *set,
-                                tndb_stream stream, const char *target, tenantdb_error **error) {
+                                tndb_stream stream, bool later, const char *target, tenantdb_error **error) {
   const tndb_migration *migration = tndb_migrations_find(set, stream, row->version);
-  if (!migration && row->version > covered_by(set, stream)) {
+  bool above = row->version > tndb_migrations_newest(set, stream);
+  if (!migration && row->version > covered_by(set, stream) && !(later && above)) {
     return tndb_origin(error, TENANTDB_MIGRATION, TENANTDB_REASON_HISTORY_MISSING,
                        "%s: version %lld of stream %s was applied and is not in the set: use the set that it "
                        "came with, or a later one",
@@ -261,15 +262,22 @@ static tenantdb_status reaches_checkpoint(const tndb_ledger_state *state, const 
 }
 
 tenantdb_status tndb_ledger_fits(const tndb_ledger_state *state, const tenantdb_migrations *set,
-                                 tndb_stream stream, const char *target, tenantdb_error **error) {
+                                 tndb_stream stream, bool later, const char *target, tenantdb_error **error) {
   tenantdb_status status = reaches_checkpoint(state, set, stream, target, error);
   for (size_t i = 0; !status && i < state->count; i++) {
     const tndb_ledger_row *row = &state->rows[i];
     if (row->state == 'd' && !row->covers && row->name[0] == '\0') {
-      status = fits_row(row, set, stream, target, error);
+      status = fits_row(row, set, stream, later, target, error);
     }
   }
   return status;
+}
+
+/* A set without versions leads nowhere, so nobody is ahead of it: his version is the registry's. */
+bool tndb_ledger_is_ahead(const tndb_ledger_state *state, const tenantdb_migrations *set,
+                          tndb_stream stream) {
+  int64_t newest = tndb_migrations_newest(set, stream);
+  return newest > 0 && state->version > newest;
 }
 
 tenantdb_status tndb_ledger_in_order(const tndb_ledger_state *state, const tenantdb_migrations *set,

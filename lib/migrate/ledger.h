@@ -69,10 +69,13 @@ bool tndb_ledger_lacks(const tndb_ledger_state *state, const tndb_migration *mig
 /*
  * The rows must fit the set: an applied version whose file has another sum now, or is gone
  * from the set, is refused with both sums and the file's name (HISTORY_EDITED, HISTORY_MISSING).
- * What a checkpoint of the set covers may be gone, but not for a target that has not come so far.
+ * What a checkpoint of the set covers may be gone, but not for a target that has not come so far. With
+ * `later` what is above the set's newest is let pass: a later release may have applied it.
  */
 tenantdb_status tndb_ledger_fits(const tndb_ledger_state *state, const tenantdb_migrations *set,
-                                 tndb_stream stream, const char *target, tenantdb_error **error);
+                                 tndb_stream stream, bool later, const char *target, tenantdb_error **error);
+/* Whether the target is ahead of the set: what a later release repeats is not for an older one to undo. */
+bool tndb_ledger_is_ahead(const tndb_ledger_state *state, const tenantdb_migrations *set, tndb_stream stream);
 /* Refuse files up to the goal that are older than the target and were never applied to it (OUT_OF_ORDER). */
 tenantdb_status tndb_ledger_in_order(const tndb_ledger_state *state, const tenantdb_migrations *set,
                                      tndb_stream stream, int64_t goal, const char *target,

@@ -59,7 +59,8 @@ typedef struct tndb_run_member {
   const char *file; /* the set's */
   int32_t line;
   tenantdb_error *error;
-  bool by_lock; /* the error is about a lock that was not had */
+  bool by_lock;  /* the error is about a lock that was not had */
+  char *blocker; /* who had it, as the job tells; or NULL */
 } tndb_run_member;
 
 /* First in, first out. */
@@ -170,6 +171,9 @@ tenantdb_status tndb_run_select(const tndb_run_aim *aim, tndb_run_query *query, 
 bool tndb_run_has_odd(const tndb_run_aim *aim);
 /* The version that tenants are to reach. */
 int64_t tndb_run_goal(const tndb_run_aim *aim, tndb_stream stream);
+/* " AND ..." for repeatable migrations: who is ahead of the set has a later release's (tndb_ledger_is_ahead()). */
+void tndb_run_append_not_ahead(const tndb_run_aim *aim, tndb_stream stream, const char *version,
+                               tndb_buffer *sql);
 /* Nobody chosen in particular: what is left at the end is clean. */
 bool tndb_run_is_whole(const tndb_run_settings *settings);
 /* Options, set and settings; without asking the server. */

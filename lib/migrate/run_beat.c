@@ -67,9 +67,10 @@ static void send_result(tenantdb_run *run, tndb_conn *conn, const tndb_run_membe
   static const char pattern[] =
       "UPDATE @run_members SET state = $4, attempts = $5::integer, to_version = $6::bigint, file = $7, line ="
       " $8::integer, status = $9::integer, sqlstate = $10, error = $11, blocker = CASE WHEN $12 = 't' THEN"
-      " coalesce(blocker, $11) END, owner = NULL, lease_until = NULL, started_at = now() - $13::bigint *"
-      " interval '1 millisecond', finished_at = now(), duration_ms = $13::bigint WHERE run_id = $1::uuid AND"
-      " tenant_id = $2::uuid AND owner = $3::uuid";
+      " coalesce(blocker, $14) END, owner = NULL, lease_until = NULL, started_at = now() - $13::bigint *"
+      " interval '1 millisecond', finished_at = now(), duration_ms = $13::bigint, slug = coalesce($15, slug),"
+      " standby = CASE WHEN $15 IS NULL THEN standby ELSE $16 = 't' END WHERE run_id = $1::uuid AND tenant_id"
+      " = $2::uuid AND owner = $3::uuid";
   char attempts[TNDB_INT64_TEXT], to[TNDB_INT64_TEXT], line[TNDB_INT64_TEXT], status[TNDB_INT64_TEXT],
       took[TNDB_INT64_TEXT];
   bool bad = member->error != NULL;
@@ -91,8 +92,11 @@ static void send_result(tenantdb_run *run, tndb_conn *conn, const tndb_run_membe
                           code && *code ? code : NULL,
                           bad ? tenantdb_error_message(member->error) : NULL,
                           member->by_lock ? "t" : "f",
-                          took};
-  (void)send(run, conn, "run member result", pattern, 13, values);
+                          took,
+                          member->blocker,
+                          member->gone ? NULL : member->slug, /* a standby schema may be a tenant's by now */
+                          member->standby ? "t" : "f"};
+  (void)send(run, conn, "run member result", pattern, 16, values);
 }
 
 /* More have failed than may: nobody further begins, whoever works on it. */
@@ -261,12 +265,13 @@ static size_t send_details(tenantdb_run *run, tndb_conn *conn, const char *ids) 
 /*
  * Of the ledger only what is not settled: that everything up to a tenant's version was applied to him, with
  * the texts that it has, was asked of the whole fleet when the run was planned. So his version counts as
- * a baseline, unless the set does not know it. Whoever goes back, or fills gaps, has to see it all.
+ * a baseline, unless it is gone from the midst of the set. Whoever goes back, or fills gaps, has to see it all.
  */
 static size_t send_ledger(tenantdb_run *run, tndb_conn *conn, const char *ids) {
   static const char pattern[] =
-      "SELECT u.n, m.version, m.name, CASE WHEN m.version = u.version AND m.version = ANY ($2::bigint[]) THEN"
-      " 'baseline' ELSE m.kind END, m.sum, m.state, m.steps, m.steps_done, m.owner, EXISTS (SELECT FROM "
+      "SELECT u.n, m.version, m.name, CASE WHEN m.version = u.version AND (m.version = ANY ($2::bigint[])"
+      " OR m.version > ALL ($2::bigint[])) THEN 'baseline' ELSE m.kind END, m.sum, m.state, m.steps, "
+      "m.steps_done, m.owner, EXISTS (SELECT FROM "
       "@views)"
       " FROM (SELECT i.id, i.n, coalesce(t.version, s.version, 0) AS version"
       " FROM pg_catalog.unnest($1::uuid[]) WITH ORDINALITY i (id, n)"

@@ -36,7 +36,7 @@ static size_t append_files(const tndb_run_aim *aim, tndb_stream stream, tndb_buf
 }
 
 /* Whether somebody, called l (id, version), is to get f. */
-static void append_lacks(const tndb_run_aim *aim, tndb_buffer *sql) {
+static void append_lacks(const tndb_run_aim *aim, tndb_stream stream, tndb_buffer *sql) {
   const char *catalog = aim->db->catalog;
   if (aim->settings->down) {
     tndb_buffer_append(sql, "l.version >= f.version");
@@ -54,8 +54,10 @@ static void append_lacks(const tndb_run_aim *aim, tndb_buffer *sql) {
   }
   tndb_buffer_format(sql,
                      " ELSE NOT EXISTS (SELECT FROM %smigrations m WHERE m.tenant_id = l.id AND m.version = 0"
-                     " AND m.name = f.name AND m.sum = f.sum AND m.state = 'done') END",
+                     " AND m.name = f.name AND m.sum = f.sum AND m.state = 'done')",
                      catalog);
+  tndb_run_append_not_ahead(aim, stream, "l.version", sql);
+  tndb_buffer_append(sql, " END");
 }
 
 /* Rows (what, number, tenants): the number of the wave, or where the file is in the set. */
@@ -80,7 +82,7 @@ static tenantdb_status count(const tndb_run_aim *aim, tndb_work *work, PGresult 
                                                          : " JOIN (SELECT '" TNDB_LEDGER_SHARED
                                                            "'::uuid AS id, version FROM shared"
                                                            " WHERE lacks) l ON ");
-    append_lacks(aim, sql);
+    append_lacks(aim, (tndb_stream)stream, sql);
     tndb_buffer_append(sql, " GROUP BY f.n");
     sql->failed = sql->failed || files.failed;
   }

@@ -146,6 +146,14 @@ int64_t tndb_run_goal(const tndb_run_aim *aim, tndb_stream stream) {
   return to >= 0 && to < newest ? to : newest;
 }
 
+void tndb_run_append_not_ahead(const tndb_run_aim *aim, tndb_stream stream, const char *version,
+                               tndb_buffer *sql) {
+  int64_t newest = tndb_migrations_newest(aim->set, stream);
+  if (newest > 0) {
+    tndb_buffer_format(sql, " AND %s <= %lld", version, (long long)newest);
+  }
+}
+
 bool tndb_run_is_whole(const tndb_run_settings *settings) {
   return !settings->tenants && !settings->selector && settings->tenant && settings->shared &&
          settings->to < 0 && settings->states == (TNDB_RUN_ACTIVE | TNDB_RUN_SUSPENDED | TNDB_RUN_ARCHIVED) &&
@@ -309,7 +317,9 @@ static void append_lacking(const tndb_run_aim *aim, tndb_buffer *sql) {
       sql, " WHERE c.version %s %lld", aim->settings->down ? ">" : "<",
       (long long)(aim->settings->down ? aim->settings->to : tndb_run_goal(aim, TNDB_STREAM_TENANT)));
   if (repeatables) {
-    tndb_buffer_format(sql, " OR coalesce(p.n, 0) < %zu", repeatables);
+    tndb_buffer_format(sql, " OR (coalesce(p.n, 0) < %zu", repeatables);
+    tndb_run_append_not_ahead(aim, TNDB_STREAM_TENANT, "c.version", sql);
+    tndb_buffer_append(sql, ")");
   }
   tndb_buffer_append(sql, gaps ? " OR o.gap)" : ")");
 }
@@ -342,13 +352,15 @@ static void append_shared(const tndb_run_aim *aim, tndb_buffer *sql) {
       append_rank(aim, TNDB_STREAM_SHARED, "o.covered", sql);
     }
     if (repeatables) {
-      tndb_buffer_append(sql, " OR EXISTS (SELECT FROM ");
+      tndb_buffer_append(sql, " OR (EXISTS (SELECT FROM ");
       (void)append_repeatables(aim, TNDB_STREAM_SHARED, sql);
       tndb_buffer_format(
           sql,
           " WHERE NOT EXISTS (SELECT FROM %smigrations m WHERE m.tenant_id = '" TNDB_LEDGER_SHARED
           "' AND m.version = 0 AND m.name = r.name AND m.sum = r.sum AND m.state = 'done'))",
           aim->db->catalog);
+      tndb_run_append_not_ahead(aim, TNDB_STREAM_SHARED, "o.version", sql);
+      tndb_buffer_append(sql, ")");
     }
   }
   tndb_buffer_append(sql, " AS lacks FROM ours o)");
@@ -442,7 +454,7 @@ static tenantdb_status refuse_odd(const tndb_run_aim *aim, tndb_work *work, cons
   }
   tenantdb_status status = tndb_ledger_read(work, tndb_buffer_text(&ids), 1, &state, error);
   if (!status) {
-    status = tndb_ledger_fits(&state, aim->set, TNDB_STREAM_TENANT, slug, error);
+    status = tndb_ledger_fits(&state, aim->set, TNDB_STREAM_TENANT, true, slug, error);
   }
   if (!status && aim->settings->order == TNDB_RUN_LINEAR) {
     status = tndb_ledger_in_order(&state, aim->set, TNDB_STREAM_TENANT,

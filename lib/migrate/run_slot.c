@@ -21,6 +21,7 @@ void tndb_run_member_free(tndb_run_member *member) {
     tndb_free(member->role);
     tndb_ledger_clear(&member->ledger);
     tenantdb_error_free(member->error);
+    tndb_free(member->blocker);
     tndb_free(member);
   }
 }
@@ -68,7 +69,9 @@ static void pause_member(tndb_run_member *member, int32_t times) {
 /* Back to the others, to be read again before he begins. */
 static void again(tenantdb_run *run, tndb_run_member *member) {
   tenantdb_error_free(member->error);
+  tndb_free(member->blocker);
   member->error = NULL;
+  member->blocker = NULL;
   member->stale = true;
   tndb_run_push(&run->ready, member);
 }
@@ -171,7 +174,8 @@ static void add(void *user, tndb_conn *conn) {
   tndb_buffer_format(&sql,
                      "UPDATE %srun_members SET state = 'done', to_version = $4, attempts = $5, file = NULL,"
                      " line = NULL, status = NULL, sqlstate = NULL, error = NULL, blocker = NULL, owner ="
-                     " NULL, lease_until = NULL, started_at = now() - $6 * interval '1 millisecond',"
+                     " NULL, lease_until = NULL, slug = $7, standby = $8, started_at = now() - $6 * interval"
+                     " '1 millisecond',"
                      " finished_at = pg_catalog.clock_timestamp(), duration_ms = $6 + extract(epoch FROM"
                      " pg_catalog.clock_timestamp() - now()) * 1000 WHERE run_id = $1 AND tenant_id = $2 AND"
                      " owner = $3",
@@ -183,10 +187,11 @@ static void add(void *user, tndb_conn *conn) {
     conn->send_failed = conn->no_room = true;
     return;
   }
-  static const uint32_t types[] = {0, 0, 0, 20, 23, 20};
-  const char *values[] = {run->id, member->id, run->owner, to, attempts, before};
+  static const uint32_t types[] = {0, 0, 0, 20, 23, 20, 25, 16};
+  const char *values[] = {run->id,  member->id, run->owner,   to,
+                          attempts, before,     member->slug, member->standby ? "t" : "f"};
   (void)tndb_prepared_send_fixed(conn, "run member done", tndb_buffer_text(&sql),
-                                 &(tndb_values){6, values, NULL, NULL, types});
+                                 &(tndb_values){8, values, NULL, NULL, types});
 }
 
 static int64_t version_to_be(const tenantdb_run *run, const tndb_run_member *member) {
@@ -223,6 +228,9 @@ static void over(tndb_run_slot *slot) {
   tenantdb_error *failure = job->error;
   bool written = outcome == TNDB_JOB_APPLIED && job->added;
   job->error = NULL;
+  tndb_free(member->blocker);
+  member->blocker = job->holders;
+  job->holders = NULL;
   member->to = job->version;
   member->file = job->failed ? job->failed->file : NULL;
   member->line = job->failed_line;

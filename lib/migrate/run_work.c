@@ -74,10 +74,15 @@ static void migrate_shared(tenantdb_run *run, tndb_run_member *member) {
                              .lock_retries = (int32_t)settings->lock_retries,
                              .run = run->id};
   tenantdb_error *failure = NULL;
-  int32_t applied = 0;
+  tndb_shared_result result;
   member->began_ms = tndb_clock_ms();
   member->renewed = true;
-  tenantdb_status status = tndb_migrate_shared(run->db, &order, &applied, &member->to, &failure);
+  tenantdb_status status = tndb_migrate_shared(run->db, &order, &result, &failure);
+  member->to = result.version;
+  member->file = result.file;
+  member->line = result.line;
+  tndb_free(member->blocker);
+  member->blocker = result.holders;
   tndb_run_settle(run, member, status ? TNDB_JOB_FAILED : TNDB_JOB_APPLIED, failure);
 }
 
