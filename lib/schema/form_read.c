@@ -17,13 +17,7 @@ static const char settings_sql[] =
     " pg_catalog.set_config('jit', 'off', true)";
 
 tenantdb_status tndb_form_start(tndb_work *work, tenantdb *db, tenantdb_error **error) {
-  int64_t timeout = tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT);
-  *work = (tndb_work){.db = db};
-  work->deadline = tndb_deadline_in(timeout);
-  tenantdb_status status = tndb_pool_lease(db->pool, work->deadline, &work->conn, error);
-  if (!status) {
-    status = tndb_catalog_require(db, work->conn, work->deadline, error);
-  }
+  tenantdb_status status = tndb_work_start_reading(work, db, error);
   if (status) {
     return status;
   }
@@ -33,8 +27,7 @@ tenantdb_status tndb_form_start(tndb_work *work, tenantdb *db, tenantdb_error **
                      " pg_catalog.set_config('lock_timeout', '%lld', true),"
                      " pg_catalog.set_config('statement_timeout', '%lld', true)",
                      (long long)tndb_config_number(db->config, TNDB_OPERATION_LOCK_TIMEOUT),
-                     (long long)timeout);
-  tndb_exchange_begin(work->conn);
+                     (long long)tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
   (void)tndb_exchange_send(work->conn, "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY", NULL);
   (void)tndb_exchange_send(work->conn, tndb_buffer_text(&limits), NULL);
   tndb_work_fail_if(work, limits.failed);

@@ -282,8 +282,13 @@ static void change_domain(tndb_plan *plan, const tndb_difference *d, const char 
     failed = !part;
     if (part && !has_part(d->expected, part, &failed)) {
       const char *name = part + strlen(" constraint ");
-      const char *end = *name == '"' ? strchr(name + 1, '"') : strchr(name, ' ');
-      size_t length = !end ? strlen(name) : (size_t)(end - name) + (*name == '"');
+      size_t length = strcspn(name, " ");
+      if (*name == '"') { /* a quote within is doubled */
+        for (length = 1; name[length] && (name[length] != '"' || name[length + 1] == '"'); length++) {
+          length += name[length] == '"';
+        }
+        length += name[length] == '"';
+      }
       tndb_plan_addf(plan, TNDB_PHASE_TYPES, NULL, "", "ALTER DOMAIN %s DROP CONSTRAINT %.*s", type,
                      (int)length, name);
     }
@@ -385,10 +390,13 @@ static void own_sequence(tndb_plan *plan, const char *sequence, const char *owne
                  column ? column : "NONE");
   const char *dot = column ? strrchr(column, '.') : NULL; /* columns with a dot in their name are in quotes */
   if (new &&column && dot &&column[strlen(column) - 1] != '"') {
+    tndb_auto_buffer literal = TNDB_BUFFER_INIT;
+    tndb_quote_literal(&literal, sequence);
+    plan->failed = plan->failed || literal.failed;
     tndb_plan_addf(
         plan, TNDB_PHASE_SETTLE, "ACCESS SHARE", parent,
-        "SELECT pg_catalog.setval('%s', m) FROM (SELECT pg_catalog.max(%s) AS m FROM %.*s) x WHERE m > 0",
-        sequence, dot + 1, (int)(dot - column), column);
+        "SELECT pg_catalog.setval(%s, m) FROM (SELECT pg_catalog.max(%s) AS m FROM %.*s) x WHERE m > 0",
+        tndb_buffer_text(&literal), dot + 1, (int)(dot - column), column);
   }
 }
 

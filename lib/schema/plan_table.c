@@ -230,13 +230,15 @@ static const char *identity_words(const char *part) {
 
 /* Rows that are there already have numbers; the next one must not be among them. */
 static void set_counter(const column *c) {
+  tndb_auto_buffer table = TNDB_BUFFER_INIT;
   tndb_auto_buffer literal = TNDB_BUFFER_INIT;
+  tndb_quote_literal(&table, c->table);
   tndb_quote_literal(&literal, tndb_plan_last_name(c->d->object, c->d->parent));
-  c->plan->failed = c->plan->failed || literal.failed;
+  c->plan->failed = c->plan->failed || table.failed || literal.failed;
   tndb_plan_addf(c->plan, TNDB_PHASE_SETTLE, "ACCESS SHARE", c->d->parent,
-                 "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence('%s', %s), m) FROM"
+                 "SELECT pg_catalog.setval(pg_catalog.pg_get_serial_sequence(%s, %s), m) FROM"
                  " (SELECT pg_catalog.max(%s) AS m FROM %s) x WHERE m > 0",
-                 c->table, tndb_buffer_text(&literal), c->name, c->table);
+                 tndb_buffer_text(&table), tndb_buffer_text(&literal), c->name, c->table);
 }
 
 static void append_new(tndb_buffer *sql, const column *c) {

@@ -83,6 +83,9 @@ tenantdb_status tenantdb_snapshot(tenantdb *db, const char *tenant, const char *
   }
   tndb_table *table = tndb_table_new(columns, 4);
   status = snapshot(db, tenant, schema, table, error);
+  if (status && tenant) {
+    tndb_error_set_tenant(error, tenant);
+  }
   if (status) {
     tndb_table_free(table);
     return status;
