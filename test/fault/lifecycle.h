@@ -7,6 +7,7 @@
 #define TNDB_FAULT_LIFECYCLE_H
 
 #include "fixture.h"
+#include "lost.h"
 
 typedef struct fault_call {
   const char *name;
@@ -198,21 +199,5 @@ static const fault_call fault_calls[] = {
     {"view", fault_make_noted, fault_view_create, fault_is_view, fault_view_remove},
 };
 enum { FAULT_CALLS = sizeof fault_calls / sizeof fault_calls[0] };
-
-/*
- * Wait until nothing is left of connections that were cut: their back ends may
- * go on to the end of their statement.
- */
-static inline void fault_wait_quiet(const char *url) {
-  for (int i = 0; i < 500; i++) {
-    if (harness_count(url,
-                      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> "
-                      "'idle' AND pid <> pg_backend_pid() AND application_name = 'tenantdb'") == 0) {
-      return;
-    }
-    fixture_pause_us(10000);
-  }
-  fail_msg("a back end goes on for more than five seconds");
-}
 
 #endif

@@ -9,35 +9,17 @@
 
 #include "../integration/relocate_fixture.h"
 #include "lifecycle.h"
-#include "proxy.h"
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
+#include "between.h"
 
 static int setup(void **state) {
   (void)state;
-  char reason[256];
   url = relocate_old(&direct);
   harness_sql(
       url,
       "CREATE SCHEMA \"by hand\"; CREATE TABLE \"by hand\".notes (id bigint GENERATED ALWAYS AS IDENTITY "
       "PRIMARY KEY, user_id integer REFERENCES users (id), body text)");
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
-  tenantdb_close(direct);
-  harness_drop_database(url);
+  between_start();
   return 0;
 }
 

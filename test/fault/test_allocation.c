@@ -4,24 +4,15 @@
  * crash, nothing leaked, an answer that is documented, and a database in which
  * everything is whole or absent and the same call succeeds afterwards.
  */
-#include "base/memory.h"
-#include "fixture.h"
+#include "starve.h"
 
-static const char *url;
-static tenantdb_error *error;
+#include "fixture_database.h"
 
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   tenantdb *db = fixture_ready(url, NULL);
   tenantdb_tenant_free(fixture_tenant(db, "standing"));
   tenantdb_close(db);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
   return 0;
 }
 
@@ -399,5 +390,5 @@ int main(void) {
       cmocka_unit_test(test_sweeps),
       cmocka_unit_test(test_bootstrap),
   };
-  return cmocka_run_group_tests_name("allocation", tests, setup, teardown);
+  return cmocka_run_group_tests_name("allocation", tests, setup, fixture_teardown);
 }

@@ -4,15 +4,10 @@
  * message, and while every allocation fails: what was answered OK is there,
  * whole, with all its rows; what was not is not there; and what goes on is as it was.
  */
-#include "base/memory.h"
 #include "lifecycle.h"
-#include "proxy.h"
+#include "starve.h"
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
+#include "between.h"
 
 /* An archive of the standing tenant. */
 static char *archive;
@@ -27,10 +22,7 @@ static int32_t collect(void *user, const void *part, size_t length) {
 }
 
 static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
-  direct = fixture_ready(url, NULL);
+  (void)between_setup(state);
   tenantdb_tenant *tenant = fixture_tenant(direct, "standing");
   harness_sql(
       url,
@@ -39,21 +31,12 @@ static int setup(void **state) {
       tenantdb_tenant_schema(tenant));
   tenantdb_tenant_free(tenant);
   harness_assert_ok(tenantdb_tenant_export(direct, "standing", NULL, collect, NULL, &error), error);
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
   return 0;
 }
 
 static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
   free(archive);
-  tenantdb_close(direct);
-  harness_drop_database(url);
-  return 0;
+  return between_teardown(state);
 }
 
 /* ---------------------------------------------------------------- what is tried */
@@ -139,16 +122,12 @@ static bool is_there(void) {
 
 /* ---------------------------------------------------------------- cuts */
 
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
-
-static int64_t cut(const attempt *what, size_t action, int64_t number, bool *fired) {
+static int64_t cut_once(const void *tried, size_t cut, int64_t number, bool *fired) {
+  const attempt *what = tried;
   tenantdb *db = fixture_open(by_proxy, NULL, FIXTURE_OPTIONS("operation.lock_timeout", "5s"));
   tenantdb_error *failure = NULL;
   proxy_reset(proxy);
-  proxy_trigger trigger = {.action = actions[action].action, .number = number};
+  proxy_trigger trigger = {.action = cuts[cut].action, .number = number};
   if (number > 0) {
     proxy_arm(proxy, &trigger);
   }
@@ -161,7 +140,7 @@ static int64_t cut(const attempt *what, size_t action, int64_t number, bool *fir
   if ((status == TENANTDB_OK) != done || status == TENANTDB_UNKNOWN || status == TENANTDB_INTERNAL ||
       fixture_halves(url) != 0) {
     fail_msg("%s, %s at message %lld (%c): answered %s (%s), it is %s, %lld halves", what->name,
-             actions[action].name, (long long)number, counted.fired_type, tenantdb_status_name(status),
+             cuts[cut].name, (long long)number, counted.fired_type, tenantdb_status_name(status),
              tenantdb_error_message(failure), done ? "done" : "not done", (long long)fixture_halves(url));
   }
   tenantdb_error_free(failure);
@@ -177,27 +156,14 @@ static int64_t cut(const attempt *what, size_t action, int64_t number, bool *fir
 static void test_cuts(void **state) {
   (void)state;
   for (size_t i = 0; i < ATTEMPTS; i++) {
-    bool fired;
-    int64_t began = fixture_now_ms();
-    int64_t total = cut(&attempts[i], 0, 0, &fired);
-    int64_t cost = 2 * (fixture_now_ms() - began);
-    int64_t runs = 0;
-    for (size_t action = 0; action < sizeof actions / sizeof actions[0]; action++) {
-      int64_t at = 1;
-      do {
-        (void)cut(&attempts[i], action, at, &fired);
-        runs++;
-        at = fixture_next(at, total, 8, cost, fixture_budget_ms() / (3 * ATTEMPTS));
-      } while (fired && at < 2 * total);
-    }
-    print_message("%s: %lld messages, %lld cuts in %lld ms\n", attempts[i].name, (long long)total,
-                  (long long)runs, (long long)(fixture_now_ms() - began));
+    cut_sweep(attempts[i].name, &attempts[i], cut_once, 8, fixture_budget_ms() / ((int64_t)CUTS * ATTEMPTS));
   }
 }
 
 /* ---------------------------------------------------------------- memory */
 
-static int64_t starve(const attempt *what, int64_t at, bool forever) {
+static int64_t starve_once(const void *tried, int64_t at, bool forever) {
+  const attempt *what = tried;
   int64_t before = tndb_memory_live();
   tenantdb *db = fixture_open(url, NULL, NULL);
   tenantdb_error *failure = NULL;
@@ -205,38 +171,24 @@ static int64_t starve(const attempt *what, int64_t at, bool forever) {
   tenantdb_status status = what->act(db, &failure);
   int64_t made = (int64_t)tndb_memory_fail(0, false);
   bool there = what->makes && is_there();
-  if ((status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) ||
-      (what->makes && status == TENANTDB_OK && !there) || fixture_halves(url) != 0) {
-    fail_msg("%s, allocation %lld%s: %s (%s)", what->name, (long long)at, forever ? " and on" : "",
-             tenantdb_status_name(status), tenantdb_error_message(failure));
+  starve_check_answer(what->name, at, forever, status, failure);
+  if ((what->makes && status == TENANTDB_OK && !there) || fixture_halves(url) != 0) {
+    fail_msg("%s, allocation %lld%s: %s, it is %s, %lld halves", what->name, (long long)at,
+             starve_name(forever), tenantdb_status_name(status), there ? "there" : "not there",
+             (long long)fixture_halves(url));
   }
   tenantdb_error_free(failure);
   tenantdb_close(db);
   fault_remove(direct, url);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
-             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(what->name, at, forever, before);
   return made;
 }
 
 static void test_starved(void **state) {
   (void)state;
   for (size_t i = 0; i < ATTEMPTS; i++) {
-    int64_t began = fixture_now_ms();
-    (void)starve(&attempts[i], 0, false); /* so that direct has its connections */
-    int64_t total = starve(&attempts[i], 0, false);
-    int64_t cost = (fixture_now_ms() - began) / 2;
-    int64_t tried = 0;
-    for (int forever = 0; forever < 2; forever++) {
-      for (int64_t at = 1; at <= total + 1;
-           at = fixture_next(at, total, 0, cost, fixture_budget_ms() / (2 * ATTEMPTS))) {
-        (void)starve(&attempts[i], at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld runs in %lld ms\n", attempts[i].name, (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    (void)starve_once(&attempts[i], 0, false); /* so that direct has its connections */
+    starve_sweep(attempts[i].name, &attempts[i], starve_once, fixture_budget_ms() / (2 * ATTEMPTS));
   }
 }
 

@@ -4,55 +4,25 @@
  * A creation leaves all or nothing; a purge is finished by reconcile as soon as
  * the dead owner's lease has run out.
  */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "lost.h"
 
-#include "lifecycle.h"
+#include "fixture_database.h"
 
 enum { CREATIONS = 12, PURGES = 6, TABLES = 220 };
 
 #define LEASE FIXTURE_OPTIONS("operation.lease", "1s")
 
-static const char *url;
-static tenantdb_error *error;
 static unsigned seed;
 
 static int setup(void **state) {
-  (void)state;
+  (void)fixture_setup(state);
   seed = fixture_seed();
-  url = harness_database();
   tenantdb_close(fixture_ready(url, LEASE));
   return 0;
 }
 
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
-
-/* A child that does the work and writes a byte when it begins; killed after a random time. */
 static void kill_child(void (*work)(tenantdb *db, int round), int round, unsigned within_us) {
-  int ready[2];
-  char byte = 0;
-  assert_int_equal(pipe(ready), 0);
-  pid_t child = fork();
-  if (child == 0) {
-    tenantdb *db = fixture_open(url, NULL, LEASE);
-    if (write(ready[1], "x", 1) == 1) {
-      work(db, round);
-    }
-    pause(); /* until it is killed, with its connections open */
-    _exit(0);
-  }
-  assert_true(child > 0);
-  assert_int_equal(read(ready[0], &byte, 1), 1);
-  fixture_pause_us(fixture_random(&seed, within_us));
-  assert_int_equal(kill(child, SIGKILL), 0);
-  assert_int_equal(waitpid(child, NULL, 0), child);
-  close(ready[0]);
-  close(ready[1]);
+  fault_kill_child(url, LEASE, work, round, fixture_random(&seed, within_us));
   fault_wait_quiet(url);
 }
 
@@ -146,5 +116,5 @@ int main(void) {
       cmocka_unit_test(test_creations),
       cmocka_unit_test(test_purges),
   };
-  return cmocka_run_group_tests_name("client killed", tests, setup, teardown);
+  return cmocka_run_group_tests_name("client killed", tests, setup, fixture_teardown);
 }

@@ -4,37 +4,17 @@
  * CONNECTION that it was not, and UNKNOWN is said only when COMMIT had left and
  * nothing was heard of it.
  */
-#include "lifecycle.h"
-#include "proxy.h"
+#include "lost.h"
 
-static const char *url;
-static char by_proxy[1024];
+#include "between.h"
+
 static char schema[64];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
 
 static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
-  direct = fixture_ready(url, NULL);
+  (void)between_setup(state);
   tenantdb_tenant *tenant = fixture_tenant(direct, "standing");
   snprintf(schema, sizeof schema, "%s", tenantdb_tenant_schema(tenant));
   tenantdb_tenant_free(tenant);
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
-  tenantdb_close(direct);
-  harness_drop_database(url);
   return 0;
 }
 
@@ -103,14 +83,13 @@ static void check_told(tenantdb *db, tenantdb_status status) {
 
 static void test_every_message(void **state) {
   (void)state;
-  static const proxy_action actions[] = {PROXY_CLOSE, PROXY_CLOSE_AFTER, PROXY_HALF};
   for (int way = 0; way < WAYS; way++) {
     int unknown = 0, runs = 0;
-    for (size_t action = 0; action < 3; action++) {
+    for (size_t cut = 0; cut < CUTS; cut++) {
       bool fired = true;
       for (int64_t at = 1; fired && at < 100; at++) {
         tenantdb *db = fixture_open(by_proxy, NULL, FIXTURE_OPTIONS("pool.size", "1"));
-        proxy_trigger trigger = {.action = actions[action], .number = at};
+        proxy_trigger trigger = {.action = cuts[cut].action, .number = at};
         tenantdb_status status = use(db, way, &trigger, &error);
         proxy_counters counted = proxy_count(proxy);
         proxy_disarm(proxy);
@@ -134,5 +113,5 @@ static void test_every_message(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_every_message)};
-  return cmocka_run_group_tests_name("commit lost", tests, setup, teardown);
+  return cmocka_run_group_tests_name("commit lost", tests, setup, between_teardown);
 }

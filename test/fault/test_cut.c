@@ -5,49 +5,19 @@
  * UNKNOWN while the server can be asked.
  */
 #include "lifecycle.h"
-#include "proxy.h"
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
-  direct = fixture_ready(url, NULL);
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
-  tenantdb_close(direct);
-  harness_drop_database(url);
-  return 0;
-}
-
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
+#include "between.h"
 
 /* One run with the message cut; how many messages there were. */
-static int64_t run_once(const fault_call *what, size_t action, int64_t number, bool *fired) {
+static int64_t run_once(const void *call, size_t cut, int64_t number, bool *fired) {
+  const fault_call *what = call;
   tenantdb *db = fixture_open(by_proxy, NULL, FIXTURE_OPTIONS("operation.lock_timeout", "5s"));
   tenantdb_error *failure = NULL;
   if (what->prepare) {
     what->prepare(direct);
   }
   proxy_reset(proxy);
-  proxy_trigger trigger = {.action = actions[action].action, .number = number};
+  proxy_trigger trigger = {.action = cuts[cut].action, .number = number};
   if (number > 0) {
     proxy_arm(proxy, &trigger);
   }
@@ -61,7 +31,7 @@ static int64_t run_once(const fault_call *what, size_t action, int64_t number, b
                fixture_halves(url) != 0;
   if (wrong) {
     fail_msg("%s, %s at message %lld (%c from %s): answered %s (%s), it is %s, %lld halves", what->name,
-             actions[action].name, (long long)number, counted.fired_type,
+             cuts[cut].name, (long long)number, counted.fired_type,
              counted.fired_from == PROXY_CLIENT ? "client" : "server", tenantdb_status_name(status),
              tenantdb_error_message(failure), done ? "done" : "not done", (long long)fixture_halves(url));
   }
@@ -72,30 +42,11 @@ static int64_t run_once(const fault_call *what, size_t action, int64_t number, b
   return counted.from_client + counted.from_server;
 }
 
-static void sweep(const fault_call *what) {
-  bool fired;
-  int64_t began = fixture_now_ms();
-  int64_t total = run_once(what, 0, 0, &fired);
-  int64_t cost = 2 * (fixture_now_ms() - began);
-  int64_t runs = 0;
-  assert_true(total > 10);
-  for (size_t action = 0; action < sizeof actions / sizeof actions[0]; action++) {
-    int64_t at = 1;
-    do {
-      (void)run_once(what, action, at, &fired);
-      runs++;
-      at = fixture_next(at, total, 12, cost,
-                        fixture_budget_ms() / (3 * FAULT_CALLS)); /* COMMIT is among the last */
-    } while (fired && at < 2 * total);
-  }
-  print_message("%s: %lld messages, %lld cuts in %lld ms\n", what->name, (long long)total, (long long)runs,
-                (long long)(fixture_now_ms() - began));
-}
-
 static void test_calls(void **state) {
   (void)state;
   for (size_t i = 0; i < FAULT_CALLS; i++) {
-    sweep(&fault_calls[i]);
+    cut_sweep(fault_calls[i].name, &fault_calls[i], run_once, 12,
+              fixture_budget_ms() / ((int64_t)CUTS * FAULT_CALLS));
   }
 }
 
@@ -162,7 +113,7 @@ static void test_bootstrap(void **state) {
     assert_true(proxy_url(proxy, own, between, sizeof between));
     tenantdb *db = fixture_open(between, NULL, NULL);
     proxy_reset(proxy);
-    proxy_trigger trigger = {.action = actions[runs % 3].action, .number = at};
+    proxy_trigger trigger = {.action = cuts[runs % CUTS].action, .number = at};
     proxy_arm(proxy, &trigger);
     tenantdb_status status = tenantdb_bootstrap(db, &error);
     proxy_counters counted = proxy_count(proxy);
@@ -198,5 +149,5 @@ int main(void) {
       cmocka_unit_test(test_unreachable),
       cmocka_unit_test(test_bootstrap),
   };
-  return cmocka_run_group_tests_name("cut", tests, setup, teardown);
+  return cmocka_run_group_tests_name("cut", tests, between_setup, between_teardown);
 }

@@ -4,25 +4,16 @@
  * no crash, nothing leaked, an answer that is documented, each tenant as he was
  * or as he should be, and the same call succeeds afterwards.
  */
-#include "base/memory.h"
-#include "fixture.h"
+#include "starve.h"
 
-static const char *url;
-static tenantdb_error *error;
+#include "fixture_database.h"
 
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   tenantdb *db = fixture_ready(url, NULL);
   tenantdb_tenant_free(fixture_tenant(db, "ant"));
   tenantdb_tenant_free(fixture_tenant(db, "bee"));
   tenantdb_close(db);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
   return 0;
 }
 
@@ -85,7 +76,8 @@ static tenantdb_status act_snapshot(tenantdb *db, const tenantdb_schema_options 
 }
 
 /* One run with the n-th allocation failing; how many were made. The form of the registry is made anew in each. */
-static int64_t run_once(const scenario *what, int64_t at, bool forever) {
+static int64_t run_once(const void *tried, int64_t at, bool forever) {
+  const scenario *what = tried;
   int64_t before = tndb_memory_live();
   tenantdb_result *table = NULL;
   tenantdb_error *failure = NULL;
@@ -105,10 +97,7 @@ static int64_t run_once(const scenario *what, int64_t at, bool forever) {
     status = what->act(db, options, &table, &failure);
   }
   int64_t made = (int64_t)tndb_memory_fail(0, false);
-  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
-    fail_msg("%s, allocation %lld%s: %s: %s", what->name, (long long)at, forever ? " and on" : "",
-             tenantdb_status_name(status), tenantdb_error_message(failure));
-  }
+  starve_check_answer(what->name, at, forever, status, failure);
   assert_int_equal(status == TENANTDB_OK, table != NULL);
   tenantdb_error_free(failure);
   tenantdb_result_free(table);
@@ -119,10 +108,7 @@ static int64_t run_once(const scenario *what, int64_t at, bool forever) {
     check_still_broken();
   }
   tenantdb_close(db);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
-             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(what->name, at, forever, before);
   return made;
 }
 
@@ -137,22 +123,11 @@ static void test_sweeps(void **state) {
   break_tenants(db);
   tenantdb_close(db);
   for (size_t i = 0; i < sizeof scenarios / sizeof scenarios[0]; i++) {
-    int64_t began = fixture_now_ms(), tried = 0;
-    int64_t total = run_once(&scenarios[i], 0, false);
-    int64_t cost = fixture_now_ms() - began;
-    assert_true(total > 0);
-    for (int forever = 0; forever < 2; forever++) {
-      for (int64_t at = 1; at <= total + 1; at = fixture_next(at, total, 0, cost, fixture_budget_ms() / 5)) {
-        (void)run_once(&scenarios[i], at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld runs in %lld ms\n", scenarios[i].name, (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    starve_sweep(scenarios[i].name, &scenarios[i], run_once, fixture_budget_ms() / 5);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweeps)};
-  return cmocka_run_group_tests_name("drift faults", tests, setup, teardown);
+  return cmocka_run_group_tests_name("drift faults", tests, setup, fixture_teardown);
 }

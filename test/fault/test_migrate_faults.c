@@ -6,17 +6,12 @@
  * Each step writes that it was done into a table, so that twice can be told from once; those
  * that have no transaction make an index, of which there cannot be two.
  */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include "../integration/job_fixture.h"
-#include "lifecycle.h"
-#include "proxy.h"
+#include "lost.h"
+#include "starve.h"
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
+#include "between.h"
+
 static tenantdb_migrations *whole; /* transactional files */
 static tenantdb_migrations *steps; /* one that is not, and one behind it */
 static int made;
@@ -60,27 +55,16 @@ static tenantdb_migrations *make_steps(void) {
 }
 
 static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
-  tenantdb_close(fixture_ready(url, NULL));
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
+  (void)between_setup(state);
   whole = make_whole();
   steps = make_steps();
   return 0;
 }
 
 static int teardown(void **state) {
-  (void)state;
   tenantdb_migrations_free(whole);
   tenantdb_migrations_free(steps);
-  proxy_stop(proxy);
-  harness_drop_database(url);
-  return 0;
+  return between_teardown(state);
 }
 
 /* Its own schema is enough of a tenant, and cheaper. */
@@ -179,18 +163,17 @@ static void bring_to_end(const tenantdb_migrations *set, const job_tenant *tenan
   free(quoted);
 }
 
+static const char *which_name(int which) {
+  return which ? "steps" : "whole";
+}
+
 static const tenantdb_migrations *set_of(int which) {
   return which ? steps : whole;
 }
 
 /* ---------------------------------------------------------------- cut */
 
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
-
-static int64_t run_cut(int which, size_t action, int64_t number, bool sticky, bool *fired) {
+static int64_t run_cut(int which, size_t cut, int64_t number, bool sticky, bool *fired) {
   const tenantdb_migrations *set = set_of(which);
   job_tenant tenant = fresh();
   tenantdb *db = fixture_open(by_proxy, NULL,
@@ -200,7 +183,7 @@ static int64_t run_cut(int which, size_t action, int64_t number, bool sticky, bo
   job_result result;
   proxy_reset(proxy);
   if (number > 0) {
-    proxy_arm(proxy, &(proxy_trigger){.action = actions[action].action, .number = number, .sticky = sticky});
+    proxy_arm(proxy, &(proxy_trigger){.action = cuts[cut].action, .number = number, .sticky = sticky});
   }
   tenantdb_status status =
       job_try(db, set, &tenant, &(job_wish){.lock_timeout_ms = 2000, .lock_retries = 2}, &result, &failure);
@@ -209,8 +192,8 @@ static int64_t run_cut(int which, size_t action, int64_t number, bool sticky, bo
   *fired = counted.fired > 0;
   fault_wait_quiet(url);
   char what[200];
-  snprintf(what, sizeof what, "%s, %s%s at message %lld (%c from %s)", which ? "steps" : "whole",
-           actions[action].name, sticky ? " and on" : "", (long long)number, counted.fired_type,
+  snprintf(what, sizeof what, "%s, %s%s at message %lld (%c from %s)", which_name(which), cuts[cut].name,
+           sticky ? " and on" : "", (long long)number, counted.fired_type,
            counted.fired_from == PROXY_CLIENT ? "client" : "server");
   bool applied = !status && result.outcome == TNDB_JOB_APPLIED;
   bool done = is_done(set, &tenant);
@@ -234,9 +217,9 @@ static void sweep_cuts(int which) {
   int64_t total = run_cut(which, 0, 0, false, &fired);
   int64_t cost = 2 * (fixture_now_ms() - began);
   assert_true(total > 10);
-  for (size_t action = 0; action < sizeof actions / sizeof actions[0]; action++) {
+  for (size_t cut = 0; cut < CUTS; cut++) {
     for (int64_t at = 1; at <= total + 2; at = fixture_next(at, total, 8, cost, fixture_budget_ms() / 12)) {
-      (void)run_cut(which, action, at, false, &fired);
+      (void)run_cut(which, cut, at, false, &fired);
       runs++;
     }
   }
@@ -244,7 +227,7 @@ static void sweep_cuts(int which) {
     (void)run_cut(which, 0, at, true, &fired);
     runs++;
   }
-  print_message("%s: %lld messages, %lld cuts in %lld ms\n", which ? "steps" : "whole", (long long)total,
+  print_message("%s: %lld messages, %lld cuts in %lld ms\n", which_name(which), (long long)total,
                 (long long)runs, (long long)(fixture_now_ms() - began));
 }
 
@@ -264,7 +247,6 @@ static void test_unknown(void **state) {
   for (size_t i = 0; i < 2; i++) {
     job_tenant tenant = fresh();
     tenantdb *db = fixture_open(by_proxy, NULL, NULL);
-    tenantdb_error *error = NULL;
     tndb_ledger_state before;
     tndb_conn *conn;
     tndb_job job;
@@ -303,7 +285,8 @@ static void test_unknown(void **state) {
 
 /* ---------------------------------------------------------------- memory */
 
-static int64_t run_starved(int which, int64_t at, bool forever) {
+static int64_t run_starved(const void *tried, int64_t at, bool forever) {
+  int which = *(const int *)tried;
   const tenantdb_migrations *set = set_of(which);
   job_tenant tenant = fresh();
   int64_t before = tndb_memory_live();
@@ -315,8 +298,8 @@ static int64_t run_starved(int which, int64_t at, bool forever) {
   int64_t made_now = (int64_t)tndb_memory_fail(0, false);
   fault_wait_quiet(url);
   char what[100];
-  snprintf(what, sizeof what, "%s, allocation %lld%s", which ? "steps" : "whole", (long long)at,
-           forever ? " and on" : "");
+  snprintf(what, sizeof what, "%s, allocation %lld%s", which_name(which), (long long)at,
+           starve_name(forever));
   tenantdb_status told = status ? status : tenantdb_error_status(result.error);
   bool applied = !status && result.outcome == TNDB_JOB_APPLIED;
   bool done = is_done(set, &tenant);
@@ -330,9 +313,7 @@ static int64_t run_starved(int which, int64_t at, bool forever) {
   tenantdb_error_free(result.error);
   tenantdb_error_free(failure);
   tenantdb_close(db);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s: %lld allocations were not given back", what, (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(which_name(which), at, forever, before);
   bring_to_end(set, &tenant, what);
   return made_now;
 }
@@ -340,22 +321,18 @@ static int64_t run_starved(int which, int64_t at, bool forever) {
 static void test_memory(void **state) {
   (void)state;
   for (int which = 0; which < 2; which++) {
-    int64_t began = fixture_now_ms(), tried = 0;
-    int64_t total = run_starved(which, 0, false);
-    int64_t cost = fixture_now_ms() - began;
-    assert_true(total > 0);
-    for (int forever = 0; forever < 2; forever++) {
-      for (int64_t at = 1; at <= total + 1; at = fixture_next(at, total, 0, cost, fixture_budget_ms() / 10)) {
-        (void)run_starved(which, at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld runs in %lld ms\n", which ? "steps" : "whole", (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    starve_sweep(which_name(which), &which, run_starved, fixture_budget_ms() / 10);
   }
 }
 
 /* ---------------------------------------------------------------- killed */
+
+static const job_tenant *killed_at;
+
+static void migrate_until_killed(tenantdb *db, int which) {
+  job_result result;
+  (void)job_try(db, set_of(which), killed_at, &(job_wish){.lock_timeout_ms = 2000}, &result, NULL);
+}
 
 static void test_killed(void **state) {
   (void)state;
@@ -365,25 +342,8 @@ static void test_killed(void **state) {
   do {
     int which = round % 2;
     job_tenant tenant = fresh();
-    int ready[2];
-    char byte = 0;
-    assert_int_equal(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-      tenantdb *own = fixture_open(url, NULL, NULL);
-      job_result result;
-      if (write(ready[1], "x", 1) == 1) {
-        (void)job_try(own, set_of(which), &tenant, &(job_wish){.lock_timeout_ms = 2000}, &result, NULL);
-      }
-      _exit(0);
-    }
-    assert_true(child > 0);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    fixture_pause_us(fixture_random(&seed, which ? 60000 : 12000));
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    close(ready[0]);
-    close(ready[1]);
+    killed_at = &tenant;
+    fault_kill_child(url, NULL, migrate_until_killed, which, fixture_random(&seed, which ? 60000 : 12000));
     early += !is_done(set_of(which), &tenant);
     assert_true(is_once(&tenant));
     bring_to_end(set_of(which), &tenant, "killed");

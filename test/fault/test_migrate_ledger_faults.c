@@ -4,11 +4,11 @@
  * baselines, drafts, status and repairs fails in turn, once and from then on: no crash, nothing leaked,
  * the ledger and the tenants agree, nothing of a scratch schema stays.
  */
-#include "base/memory.h"
 #include "fixture_migrations.h"
+#include "starve.h"
 
-static const char *url;
-static tenantdb_error *error;
+#include "fixture_database.h"
+
 static tenantdb_migrations *used; /* made before memory fails */
 
 static tenantdb_registry *more_registry(void) {
@@ -20,8 +20,7 @@ static tenantdb_registry *more_registry(void) {
 }
 
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   tenantdb *db = fixture_ready(url, NULL);
   tenantdb_tenant_free(fixture_tenant(db, "ant"));
   tenantdb_tenant_free(fixture_tenant(db, "bee"));
@@ -30,12 +29,6 @@ static int setup(void **state) {
       url,
       "DO $$ BEGIN EXECUTE (SELECT format('ALTER TABLE %%I.notes ADD COLUMN odd text', schema_name) FROM"
       " tenantdb.tenants WHERE slug = 'bee'); END $$");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
   return 0;
 }
 
@@ -127,7 +120,8 @@ static tenantdb *open_for(const scenario *what) {
 }
 
 /* One run with the n-th allocation failing; how many were made. */
-static int64_t run_once(const scenario *what, int64_t at, bool forever) {
+static int64_t run_once(const void *tried, int64_t at, bool forever) {
+  const scenario *what = tried;
   int64_t before = tndb_memory_live();
   tenantdb_result *table = NULL;
   tenantdb_error *failure = NULL;
@@ -153,10 +147,7 @@ static int64_t run_once(const scenario *what, int64_t at, bool forever) {
     status = what->act(db, options, &table, &failure);
   }
   int64_t made = (int64_t)tndb_memory_fail(0, false);
-  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
-    fail_msg("%s, allocation %lld%s: %s: %s", what->name, (long long)at, forever ? " and on" : "",
-             tenantdb_status_name(status), tenantdb_error_message(failure));
-  }
+  starve_check_answer(what->name, at, forever, status, failure);
   if (what->tells) {
     assert_int_equal(status == TENANTDB_OK, table != NULL);
   }
@@ -166,10 +157,7 @@ static int64_t run_once(const scenario *what, int64_t at, bool forever) {
   check_agree(what->name);
   tenantdb_close(db);
   tenantdb_migrations_free(used);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
-             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(what->name, at, forever, before);
   return made;
 }
 
@@ -190,23 +178,11 @@ static void test_sweeps(void **state) {
       {"draft", act_draft, .tells = true}};
   size_t count = sizeof scenarios / sizeof scenarios[0];
   for (size_t i = 0; i < count; i++) {
-    int64_t began = fixture_now_ms(), tried = 0;
-    int64_t total = run_once(&scenarios[i], 0, false);
-    int64_t cost = fixture_now_ms() - began;
-    assert_true(total > 0);
-    for (int forever = 0; forever < 2; forever++) {
-      int64_t share = fixture_budget_ms() / (int64_t)count;
-      for (int64_t at = 1; at <= total + 1; at = fixture_next(at, total, 0, cost, share)) {
-        (void)run_once(&scenarios[i], at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld runs in %lld ms\n", scenarios[i].name, (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    starve_sweep(scenarios[i].name, &scenarios[i], run_once, fixture_budget_ms() / (int64_t)count);
   }
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_sweeps)};
-  return cmocka_run_group_tests_name("ledger faults", tests, setup, teardown);
+  return cmocka_run_group_tests_name("ledger faults", tests, setup, fixture_teardown);
 }

@@ -11,13 +11,12 @@
 
 #include "../integration/move_fixture.h"
 #include "base/memory.h"
-#include "proxy.h"
+#include "cuts.h"
 
 enum { ROWS = 40 };
 
 #define QUICKLY FIXTURE_OPTIONS("operation.lease", "1s", "operation.lock_timeout", "3s")
 
-static harness_server *first, *second;
 static char *urls[2];
 static tenantdb *direct[2];
 static tndb_proxy *proxies[2];
@@ -26,10 +25,8 @@ static tenantdb_error *error;
 static int64_t resumed, undone, paused, neither, turn;
 
 static int setup(void **state) {
-  (void)state;
   char reason[256];
-  first = move_server();
-  second = move_server();
+  (void)move_setup(state);
   urls[0] = move_database(first, "here");
   urls[1] = move_database(second, "there");
   for (int i = 0; i < 2; i++) {
@@ -44,15 +41,12 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-  (void)state;
   for (int i = 0; i < 2; i++) {
     proxy_stop(proxies[i]);
     tenantdb_close(direct[i]);
     free(urls[i]);
   }
-  harness_server_remove(first);
-  harness_server_remove(second);
-  return 0;
+  return move_teardown(state);
 }
 
 /* ---------------------------------------------------------------- what must hold */
@@ -154,16 +148,11 @@ static void clear(void) {
 
 /* ---------------------------------------------------------------- cut */
 
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
-
 static tenantdb *open_by(int side, bool proxied) {
   return fixture_open(proxied ? by_proxy[side] : urls[side], NULL, QUICKLY);
 }
 
-static int64_t cut_once(int side, const char *text, size_t action, int64_t number, bool *fired) {
+static int64_t cut_once(int side, const char *text, size_t cut, int64_t number, bool *fired) {
   char when[160];
   tenantdb *dbs[2];
   tenantdb_error *failure = NULL;
@@ -174,7 +163,7 @@ static int64_t cut_once(int side, const char *text, size_t action, int64_t numbe
   }
   proxy_reset(proxies[side]);
   if (number > 0) {
-    proxy_arm(proxies[side], &(proxy_trigger){.action = actions[action].action,
+    proxy_arm(proxies[side], &(proxy_trigger){.action = cuts[cut].action,
                                               .from = text ? PROXY_CLIENT : PROXY_EITHER,
                                               .text = text,
                                               .number = number});
@@ -183,7 +172,7 @@ static int64_t cut_once(int side, const char *text, size_t action, int64_t numbe
   proxy_counters counted = proxy_count(proxies[side]);
   proxy_disarm(proxies[side]);
   *fired = counted.fired > 0;
-  snprintf(when, sizeof when, "side %d, %s at message %lld %s, answered %s", side, actions[action].name,
+  snprintf(when, sizeof when, "side %d, %s at message %lld %s, answered %s", side, cuts[cut].name,
            (long long)number, text ? text : "", tenantdb_status_name(status));
   if (status == TENANTDB_INTERNAL || status == TENANTDB_SQL ||
       (status && !*tenantdb_error_message(failure))) {
@@ -207,20 +196,20 @@ static int64_t cut_once(int side, const char *text, size_t action, int64_t numbe
 
 static void test_cut(void **state) {
   (void)state;
-  int64_t shares = 2 * sizeof actions / sizeof actions[0];
+  int64_t shares = 2 * (int64_t)CUTS;
   for (int side = 0; side < 2; side++) {
-    for (size_t action = 0; action < sizeof actions / sizeof actions[0]; action++) {
+    for (size_t cut = 0; cut < CUTS; cut++) {
       bool fired;
       int64_t began = fixture_now_ms(), runs = 0;
-      int64_t total = cut_once(side, NULL, action, 0, &fired);
+      int64_t total = cut_once(side, NULL, cut, 0, &fired);
       int64_t cost = fixture_now_ms() - began;
-      int64_t at = 1 + (int64_t)action * total / 7; /* not the same points each time */
+      int64_t at = 1 + (int64_t)cut * total / 7; /* not the same points each time */
       do {
-        (void)cut_once(side, NULL, action, at, &fired);
+        (void)cut_once(side, NULL, cut, at, &fired);
         runs++;
         at = fixture_next(at, total, 3, cost, fixture_budget_ms() / shares);
       } while (fired && at <= total);
-      print_message("side %d, %s: %lld messages, %lld cuts in %lld ms\n", side, actions[action].name,
+      print_message("side %d, %s: %lld messages, %lld cuts in %lld ms\n", side, cuts[cut].name,
                     (long long)total, (long long)runs, (long long)(fixture_now_ms() - began));
     }
   }

@@ -23,7 +23,6 @@ typedef struct writer {
   char why[300];
 } writer;
 
-static harness_server *first, *second;
 static tenantdb *from, *to;
 static tenantdb_error *error;
 static int64_t rows;
@@ -50,18 +49,9 @@ static tenantdb *open_side(const char *url) {
 }
 
 static int setup(void **state) {
-  (void)state;
   rows = fixture_budget_ms() * 2;
   rows = rows > 1000000 ? 1000000 : rows;
-  first = move_server();
-  second = move_server();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_server_remove(first);
-  harness_server_remove(second);
+  (void)move_setup(state);
   return 0;
 }
 
@@ -237,5 +227,5 @@ static void test_under_load(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {cmocka_unit_test(test_under_load)};
-  return cmocka_run_group_tests_name("move under load", tests, setup, teardown);
+  return cmocka_run_group_tests_name("move under load", tests, setup, move_teardown);
 }

@@ -4,15 +4,11 @@
  * was done exactly when OK was answered; what is many leaves every old name in
  * use, and goes on when it is called again.
  */
-#include "base/memory.h"
 #include "relocations.h"
+#include "starve.h"
 
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
-
-static int64_t run_once(const fault_relocation *what, size_t action, int64_t number, bool *fired) {
+static int64_t run_once(const void *relocation, size_t cut, int64_t number, bool *fired) {
+  const fault_relocation *what = relocation;
   tenantdb *db = fixture_open(by_proxy, relocate_registry(), FIXTURE_OPTIONS("operation.lock_timeout", "5s"));
   tenantdb_error *failure = NULL;
   tenantdb_relocate_options *options = relocate_options(what->options);
@@ -20,7 +16,7 @@ static int64_t run_once(const fault_relocation *what, size_t action, int64_t num
     what->prepare();
   }
   proxy_reset(proxy);
-  proxy_trigger trigger = {.action = actions[action].action, .number = number};
+  proxy_trigger trigger = {.action = cuts[cut].action, .number = number};
   if (number > 0) {
     proxy_arm(proxy, &trigger);
   }
@@ -36,7 +32,7 @@ static int64_t run_once(const fault_relocation *what, size_t action, int64_t num
   if (!whole || (status == TENANTDB_OK && !done) || (status != TENANTDB_OK && done && !what->resumes) ||
       status == TENANTDB_UNKNOWN || status == TENANTDB_INTERNAL) {
     fail_msg("%s, %s at message %lld (%c from %s): answered %s (%s), it is %s, %s", what->name,
-             actions[action].name, (long long)number, counted.fired_type,
+             cuts[cut].name, (long long)number, counted.fired_type,
              counted.fired_from == PROXY_CLIENT ? "client" : "server", tenantdb_status_name(status),
              tenantdb_error_message(failure), done ? "done" : "not done", whole ? "whole" : "broken");
   }
@@ -47,35 +43,18 @@ static int64_t run_once(const fault_relocation *what, size_t action, int64_t num
   return counted.from_client + counted.from_server;
 }
 
-static void sweep(const fault_relocation *what) {
-  bool fired;
-  int64_t began = fixture_now_ms();
-  int64_t total = run_once(what, 0, 0, &fired);
-  int64_t cost = 2 * (fixture_now_ms() - began);
-  int64_t runs = 0;
-  assert_true(total > 10);
-  for (size_t action = 0; action < sizeof actions / sizeof actions[0]; action++) {
-    int64_t at = 1;
-    do {
-      (void)run_once(what, action, at, &fired);
-      runs++;
-      at = fixture_next(at, total, 8, cost, fixture_budget_ms() / (3 * RELOCATIONS));
-    } while (fired && at < 2 * total);
-  }
-  print_message("%s: %lld messages, %lld cuts in %lld ms\n", what->name, (long long)total, (long long)runs,
-                (long long)(fixture_now_ms() - began));
-}
-
 static void test_relocations(void **state) {
   (void)state;
   for (size_t i = 0; i < RELOCATIONS; i++) {
-    sweep(&relocations[i]);
+    cut_sweep(relocations[i].name, &relocations[i], run_once, 8,
+              fixture_budget_ms() / ((int64_t)CUTS * RELOCATIONS));
   }
 }
 
 /* ---------------------------------------------------------------- allocations */
 
-static int64_t run_starved(const fault_relocation *what, int64_t at, bool forever) {
+static int64_t run_starved(const void *relocation, int64_t at, bool forever) {
+  const fault_relocation *what = relocation;
   int64_t before = tndb_memory_live();
   tenantdb *db = fixture_open(url, relocate_registry(), NULL);
   tenantdb_error *failure = NULL;
@@ -93,10 +72,11 @@ static int64_t run_starved(const fault_relocation *what, int64_t at, bool foreve
   tenantdb_relocate_options_free(options);
   fault_wait_quiet(url);
   bool whole = what->is_whole(), done = what->is_done();
-  if (!whole || (status == TENANTDB_OK && !done) ||
-      (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION)) {
-    fail_msg("%s, allocation %lld%s: %s (%s), it is %s", what->name, (long long)at, forever ? " and on" : "",
-             tenantdb_status_name(status), tenantdb_error_message(failure), whole ? "whole" : "broken");
+  starve_check_answer(what->name, at, forever, status, failure);
+  if (!whole || (status == TENANTDB_OK && !done)) {
+    fail_msg("%s, allocation %lld%s: %s (%s), it is %s, %s", what->name, (long long)at, starve_name(forever),
+             tenantdb_status_name(status), tenantdb_error_message(failure), done ? "done" : "not done",
+             whole ? "whole" : "broken");
   }
   tenantdb_result_free(plan);
   tenantdb_error_free(failure);
@@ -105,33 +85,17 @@ static int64_t run_starved(const fault_relocation *what, int64_t at, bool foreve
   int64_t leaked = tndb_memory_live() - before;
   if (leaked > 0) {
     fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
-             forever ? " and on" : "", (long long)leaked);
+             starve_name(forever), (long long)leaked);
   }
   return made;
-}
-
-static void starve(const fault_relocation *what) {
-  int64_t began = fixture_now_ms();
-  int64_t total = run_starved(what, 0, false);
-  (void)run_starved(what, 0, false); /* what the handle that brings things back keeps is there now */
-  int64_t cost = (fixture_now_ms() - began) / 2;
-  int64_t tried = 0;
-  assert_true(total > 0);
-  for (int forever = 0; forever < 2; forever++) {
-    for (int64_t at = 1; at <= total + 1;
-         at = fixture_next(at, total, 0, cost, fixture_budget_ms() / (2 * RELOCATIONS))) {
-      (void)run_starved(what, at, forever == 1);
-      tried++;
-    }
-  }
-  print_message("%s: %lld allocations, %lld runs in %lld ms\n", what->name, (long long)total,
-                (long long)tried, (long long)(fixture_now_ms() - began));
 }
 
 static void test_allocations(void **state) {
   (void)state;
   for (size_t i = 0; i < RELOCATIONS; i++) {
-    starve(&relocations[i]);
+    (void)run_starved(&relocations[i], 0,
+                      false); /* what the handle that brings things back keeps is there now */
+    starve_sweep(relocations[i].name, &relocations[i], run_starved, fixture_budget_ms() / (2 * RELOCATIONS));
   }
 }
 
@@ -140,5 +104,5 @@ int main(void) {
       cmocka_unit_test(test_relocations),
       cmocka_unit_test(test_allocations),
   };
-  return cmocka_run_group_tests_name("relocations cut", tests, setup, teardown);
+  return cmocka_run_group_tests_name("relocations cut", tests, setup, between_teardown);
 }

@@ -7,9 +7,6 @@
  * then brings it to its end by calling it again.
  */
 #include <poll.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "relocations.h"
 
@@ -165,5 +162,5 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_killed),
   };
-  return cmocka_run_group_tests_name("relocations killed", tests, setup, teardown);
+  return cmocka_run_group_tests_name("relocations killed", tests, setup, between_teardown);
 }

@@ -4,13 +4,8 @@
  * a half, nothing half done, and the next call works.
  */
 #include "lifecycle.h"
-#include "proxy.h"
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
+#include "between.h"
 
 enum { OPERATION_MS = 300, LOCK_MS = 150, CONNECT_MS = 150, SESSION_MS = 150, SLACK_MS = 250 };
 
@@ -19,24 +14,8 @@ enum { OPERATION_MS = 300, LOCK_MS = 150, CONNECT_MS = 150, SESSION_MS = 150, SL
                   "database.connect_timeout", "150ms", "session.timeout", "150ms")
 
 static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
-  direct = fixture_ready(url, NULL);
+  (void)between_setup(state);
   tenantdb_tenant_free(fixture_tenant(direct, "standing"));
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
-  tenantdb_close(direct);
-  harness_drop_database(url);
   return 0;
 }
 
@@ -189,5 +168,5 @@ int main(void) {
       cmocka_unit_test(test_calls),
       cmocka_unit_test(test_sessions),
   };
-  return cmocka_run_group_tests_name("stall", tests, setup, teardown);
+  return cmocka_run_group_tests_name("stall", tests, setup, between_teardown);
 }

@@ -4,54 +4,20 @@
  * every allocation fails, the client is killed. A tenant is there exactly when the
  * call said so; a standby schema is his, or stands by; and nothing is half.
  */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "base/memory.h"
 #include "fixture_standby.h"
-#include "proxy.h"
+#include "lost.h"
+#include "starve.h"
+
+#include "between.h"
 
 enum { KEPT = 2 };
 #define KEEP FIXTURE_OPTIONS("tenant.standby", "2", "operation.lock_timeout", "5s")
 
-static const char *url;
-static char by_proxy[1024];
-static tndb_proxy *proxy;
-static tenantdb *direct;
-static tenantdb_error *error;
-
 static int setup(void **state) {
-  (void)state;
-  char reason[256];
-  url = harness_database();
+  (void)fixture_setup(state);
   direct = fixture_ready(url, KEEP);
-  proxy = proxy_start(url, reason, sizeof reason);
-  if (!proxy) {
-    fail_msg("%s", reason);
-  }
-  assert_true(proxy_url(proxy, url, by_proxy, sizeof by_proxy));
+  between_start();
   return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  proxy_stop(proxy);
-  tenantdb_close(direct);
-  harness_drop_database(url);
-  return 0;
-}
-
-static void wait_quiet(void) {
-  for (int i = 0; i < 500; i++) {
-    if (harness_count(url,
-                      "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state"
-                      " <> 'idle' AND pid <> pg_backend_pid() AND application_name = 'tenantdb'") == 0) {
-      return;
-    }
-    fixture_pause_us(10000);
-  }
-  fail_msg("a back end goes on for more than five seconds");
 }
 
 static int64_t living(void) {
@@ -160,18 +126,13 @@ static void clean(void) {
 
 /* ---------------------------------------------------------------- cut at every message */
 
-static const struct {
-  const char *name;
-  proxy_action action;
-} actions[] = {{"close", PROXY_CLOSE}, {"close after", PROXY_CLOSE_AFTER}, {"half", PROXY_HALF}};
-enum { ACTIONS = sizeof actions / sizeof actions[0] };
-
-static int64_t cut_once(const trial *what, size_t action, int64_t number, bool *fired) {
+static int64_t cut_once(const void *tried, size_t cut, int64_t number, bool *fired) {
+  const trial *what = tried;
   tenantdb *db = fixture_open(by_proxy, NULL, KEEP);
   tenantdb_error *failure = NULL;
   what->prepare();
   proxy_reset(proxy);
-  proxy_trigger trigger = {.action = actions[action].action, .number = number};
+  proxy_trigger trigger = {.action = cuts[cut].action, .number = number};
   if (number > 0) {
     proxy_arm(proxy, &trigger);
   }
@@ -179,9 +140,9 @@ static int64_t cut_once(const trial *what, size_t action, int64_t number, bool *
   proxy_counters counted = proxy_count(proxy);
   proxy_disarm(proxy);
   *fired = counted.fired > 0;
-  wait_quiet();
+  fault_wait_quiet(url);
   assert_int_not_equal(status, TENANTDB_UNKNOWN); /* the server can be asked */
-  judge(what, actions[action].name, number, status, failure);
+  judge(what, cuts[cut].name, number, status, failure);
   tenantdb_error_free(failure);
   tenantdb_close(db);
   clean();
@@ -191,26 +152,14 @@ static int64_t cut_once(const trial *what, size_t action, int64_t number, bool *
 static void test_cut(void **state) {
   (void)state;
   for (size_t i = 0; i < TRIALS; i++) {
-    bool fired;
-    int64_t began = fixture_now_ms(), runs = 0;
-    int64_t total = cut_once(&trials[i], 0, 0, &fired);
-    int64_t cost = fixture_now_ms() - began;
-    for (size_t action = 0; action < ACTIONS; action++) {
-      int64_t at = 1;
-      do {
-        (void)cut_once(&trials[i], action, at, &fired);
-        runs++;
-        at = fixture_next(at, total, 12, cost, fixture_budget_ms() / (ACTIONS * TRIALS));
-      } while (fired && at < 2 * total);
-    }
-    print_message("%s: %lld messages, %lld cuts in %lld ms\n", trials[i].name, (long long)total,
-                  (long long)runs, (long long)(fixture_now_ms() - began));
+    cut_sweep(trials[i].name, &trials[i], cut_once, 12, 2 * fixture_budget_ms() / ((int64_t)CUTS * TRIALS));
   }
 }
 
 /* ---------------------------------------------------------------- every allocation */
 
-static int64_t starve_once(const trial *what, int64_t at, bool forever) {
+static int64_t starve_once(const void *tried, int64_t at, bool forever) {
+  const trial *what = tried;
   what->prepare();
   int64_t before = tndb_memory_live();
   tenantdb *db = fixture_open(url, NULL, KEEP);
@@ -218,17 +167,12 @@ static int64_t starve_once(const trial *what, int64_t at, bool forever) {
   (void)tndb_memory_fail((uint64_t)at, forever);
   tenantdb_status status = what->act(db, &failure);
   int64_t made = (int64_t)tndb_memory_fail(0, false);
-  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
-    fail_msg("%s, allocation %lld: %s", what->name, (long long)at, tenantdb_error_message(failure));
-  }
-  wait_quiet();
+  starve_check_answer(what->name, at, forever, status, failure);
+  fault_wait_quiet(url);
   judge(what, forever ? "allocations from" : "allocation", at, status, failure);
   tenantdb_error_free(failure);
   tenantdb_close(db);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s, allocation %lld: %lld were not given back", what->name, (long long)at,
-             (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(what->name, at, forever, before);
   clean();
   return made;
 }
@@ -236,18 +180,7 @@ static int64_t starve_once(const trial *what, int64_t at, bool forever) {
 static void test_allocations(void **state) {
   (void)state;
   for (size_t i = 0; i < TRIALS; i++) {
-    int64_t began = fixture_now_ms(), tried = 0;
-    int64_t total = starve_once(&trials[i], 0, false);
-    int64_t cost = fixture_now_ms() - began;
-    for (int forever = 0; forever < 2; forever++) {
-      for (int64_t at = 1; at <= total + 1;
-           at = fixture_next(at, total, 0, cost, fixture_budget_ms() / (2 * TRIALS))) {
-        (void)starve_once(&trials[i], at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld tried in %lld ms\n", trials[i].name, (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    starve_sweep(trials[i].name, &trials[i], starve_once, fixture_budget_ms() / (2 * TRIALS));
   }
 }
 
@@ -262,35 +195,13 @@ static void make_and_take(tenantdb *db, int round) {
   }
 }
 
-static void kill_child(int round, unsigned within_us) {
-  int ready[2];
-  char byte = 0;
-  assert_int_equal(pipe(ready), 0);
-  pid_t child = fork();
-  if (child == 0) {
-    tenantdb *db = fixture_open(url, NULL, KEEP);
-    if (write(ready[1], "x", 1) == 1) {
-      make_and_take(db, round);
-    }
-    pause();
-    _exit(0);
-  }
-  assert_true(child > 0);
-  assert_int_equal(read(ready[0], &byte, 1), 1);
-  fixture_pause_us(within_us);
-  assert_int_equal(kill(child, SIGKILL), 0);
-  assert_int_equal(waitpid(child, NULL, 0), child);
-  close(ready[0]);
-  close(ready[1]);
-  wait_quiet();
-}
-
 static void test_killed(void **state) {
   (void)state;
   unsigned seed = fixture_seed();
   tenantdb_close(direct);
   for (int round = 0; round < 20; round++) {
-    kill_child(round, fixture_random(&seed, 200000));
+    fault_kill_child(url, KEEP, make_and_take, round, fixture_random(&seed, 200000));
+    fault_wait_quiet(url);
     assert_int_equal(standby_halves(url), 0);
     assert_true(standby_count(url) <= KEPT);
   }
@@ -304,9 +215,9 @@ static void test_killed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_cut, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_allocations, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_cut, setup, between_teardown),
+      cmocka_unit_test_setup_teardown(test_allocations, setup, between_teardown),
+      cmocka_unit_test_setup_teardown(test_killed, setup, between_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

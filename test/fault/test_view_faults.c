@@ -4,31 +4,19 @@
  * works on them is killed at a random moment: what is read is right, and one
  * reconcile later the text is, too.
  */
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "lost.h"
+#include "starve.h"
 
-#include "base/memory.h"
-#include "fixture.h"
-
-static const char *url;
-static tenantdb_error *error;
+#include "fixture_database.h"
 
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   tenantdb *db = fixture_ready(url, NULL);
   tenantdb_tenant_free(fixture_tenant(db, "standing"));
   tenantdb_session *session = fixture_session(db, "standing");
   fixture_run(session, "INSERT INTO notes (body) VALUES ('x')");
   tenantdb_session_close(session);
   tenantdb_close(db);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
   return 0;
 }
 
@@ -142,7 +130,8 @@ static void clean_up(tenantdb *db) {
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.view_members"), 0);
 }
 
-static int64_t run_once(const scenario *what, int64_t at, bool forever) {
+static int64_t run_once(const void *tried, int64_t at, bool forever) {
+  const scenario *what = tried;
   int64_t before = tndb_memory_live();
   tenantdb *db = fixture_open(url, NULL, NULL);
   if (what->prepare) {
@@ -152,17 +141,11 @@ static int64_t run_once(const scenario *what, int64_t at, bool forever) {
   (void)tndb_memory_fail((uint64_t)at, forever);
   tenantdb_status status = what->act(db, &failure);
   int64_t made = (int64_t)tndb_memory_fail(0, false);
-  if (status != TENANTDB_OK && status != TENANTDB_MEMORY && status != TENANTDB_CONNECTION) {
-    fail_msg("%s, allocation %lld%s: %s: %s", what->name, (long long)at, forever ? " and on" : "",
-             tenantdb_status_name(status), tenantdb_error_message(failure));
-  }
+  starve_check_answer(what->name, at, forever, status, failure);
   tenantdb_error_free(failure);
   clean_up(db);
   tenantdb_close(db);
-  if (tndb_memory_live() != before) {
-    fail_msg("%s, allocation %lld%s: %lld allocations were not given back", what->name, (long long)at,
-             forever ? " and on" : "", (long long)(tndb_memory_live() - before));
-  }
+  starve_check_freed(what->name, at, forever, before);
   return made;
 }
 
@@ -173,18 +156,7 @@ static void test_memory(void **state) {
                                        {"tenant", prepare_view, act_tenant}};
   enum { COUNT = sizeof scenarios / sizeof scenarios[0] };
   for (size_t i = 0; i < COUNT; i++) {
-    int64_t began = fixture_now_ms(), tried = 0;
-    int64_t total = run_once(&scenarios[i], 0, false);
-    int64_t cost = fixture_now_ms() - began;
-    for (int forever = 0; forever < 2; forever++) {
-      for (int64_t at = 1; at <= total + 1;
-           at = fixture_next(at, total, 0, cost, fixture_budget_ms() / (3 * COUNT))) {
-        (void)run_once(&scenarios[i], at, forever == 1);
-        tried++;
-      }
-    }
-    print_message("%s: %lld allocations, %lld runs in %lld ms\n", scenarios[i].name, (long long)total,
-                  (long long)tried, (long long)(fixture_now_ms() - began));
+    starve_sweep(scenarios[i].name, &scenarios[i], run_once, fixture_budget_ms() / (3 * COUNT));
   }
 }
 
@@ -229,24 +201,8 @@ static void test_killed(void **state) {
   int64_t until = fixture_now_ms() + fixture_budget_ms() / 2;
   int round = 0;
   do {
-    int ready[2];
-    char byte = 0;
-    assert_int_equal(pipe(ready), 0);
-    pid_t child = fork();
-    if (child == 0) {
-      tenantdb *own = fixture_open(url, NULL, FIXTURE_OPTIONS("database.application_name", KILLED));
-      if (write(ready[1], "x", 1) == 1) {
-        work_on(own, round);
-      }
-      _exit(0);
-    }
-    assert_true(child > 0);
-    assert_int_equal(read(ready[0], &byte, 1), 1);
-    fixture_pause_us(fixture_random(&seed, 300000));
-    assert_int_equal(kill(child, SIGKILL), 0);
-    assert_int_equal(waitpid(child, NULL, 0), child);
-    close(ready[0]);
-    close(ready[1]);
+    fault_kill_child(url, FIXTURE_OPTIONS("database.application_name", KILLED), work_on, round,
+                     fixture_random(&seed, 300000));
     /* At once: whoever is shown is active. He may not be there yet, but nobody who is gone is. */
     assert_true(harness_count(url, "SELECT count(*) FROM tenantdb_reports.seen") == 1);
     wait_for_killed();
@@ -261,8 +217,8 @@ static void test_killed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_memory, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_memory, setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_killed, setup, fixture_teardown),
   };
   return cmocka_run_group_tests_name("view faults", tests, NULL, NULL);
 }

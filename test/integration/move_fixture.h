@@ -26,6 +26,23 @@ static inline harness_server *move_server(void) {
   return server;
 }
 
+/* Two of them, for a program. */
+static harness_server *first, *second;
+
+static inline int move_setup(void **state) {
+  (void)state;
+  first = move_server();
+  second = move_server();
+  return 0;
+}
+
+static inline int move_teardown(void **state) {
+  (void)state;
+  harness_server_remove(first);
+  harness_server_remove(second);
+  return 0;
+}
+
 /* A new database of a server of the test's own. free() it. */
 static inline char *move_database(const harness_server *server, const char *name) {
   harness_sql(harness_server_url(server), "CREATE DATABASE \"%s\"", name);

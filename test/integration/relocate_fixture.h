@@ -18,6 +18,19 @@
   "c.relkind IN ('r', 'v', 'm', 'S', "                                                                      \
   "'p')"
 
+#define relocate_assert_holds(url, schema, text)                   \
+  do {                                                             \
+    char *holds = harness_value((url), RELOCATE_TABLES, (schema)); \
+    assert_string_equal(holds, (text));                            \
+    free(holds);                                                   \
+  } while (0)
+
+/* What schema public holds at first, and while the tables are elsewhere behind views; and elsewhere then. */
+#define RELOCATE_OLD_TABLES \
+  "r:Odd Name r:conversations S:conversations_id_seq v:sad_users S:tickets r:users S:users_id_seq"
+#define RELOCATE_OLD_VIEWS "v:Odd Name v:conversations v:sad_users S:tickets v:users S:users_id_seq"
+#define RELOCATE_NEW_STANDING "r:Odd Name r:conversations S:conversations_id_seq v:sad_users r:users"
+
 static inline tenantdb_registry *relocate_registry(void) {
   tenantdb_registry *registry = tenantdb_registry_new();
   tenantdb_base *central = tenantdb_registry_base(registry, "Central", TENANTDB_BASE_SHARED);

@@ -38,6 +38,11 @@ static inline tenantdb *run_open(const char *url, tenantdb_migrations *set, cons
   return db;
 }
 
+/* With the set up to a version in use, and not waiting long for who died. */
+static inline tenantdb *run_open_at(const char *url, int upto) {
+  return run_open(url, run_set(upto), FIXTURE_OPTIONS("operation.lease", "2s"));
+}
+
 /* Tenants t001 … at version 1. */
 static inline void run_fleet(const char *url, int tenants) {
   tenantdb *db = run_open(url, run_set(1), NULL);
@@ -69,6 +74,14 @@ static inline tenantdb_run_options *run_options(const char *const *pairs) {
     tenantdb_run_options_set(options, pairs[0], pairs[1]);
   }
   return options;
+}
+
+static inline tenantdb_status run_migrate(tenantdb *db, const char *const *pairs, tenantdb_run **run,
+                                          tenantdb_error **error) {
+  tenantdb_run_options *options = run_options(pairs);
+  tenantdb_status status = tenantdb_migrate(db, options, run, error);
+  tenantdb_run_options_free(options);
+  return status;
 }
 
 /* A cell of tenantdb_run_progress(), as a number. */

@@ -9,31 +9,7 @@
 #include "resident.h"
 #include "tenant/archive_content.h"
 
-static const char *url;
-static tenantdb *db;
-static tenantdb_error *error;
-static char *source;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  db = archive_open(url, NULL);
-  archive_shared(url);
-  source = archive_fill(url, db, "acme");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  free(source);
-  tenantdb_close(db);
-  harness_drop_database(url);
-  return 0;
-}
-
-static void purge(const char *slug) {
-  harness_assert_ok(tenantdb_tenant_purge(db, slug, 1, &error), error);
-}
+#include "archive_source.h"
 
 /* ---------------------------------------------------------------- there and back */
 
@@ -443,5 +419,5 @@ int main(void) {
       cmocka_unit_test(test_one_moment), cmocka_unit_test(test_flat),
       cmocka_unit_test(test_levels),
   };
-  return cmocka_run_group_tests_name("archive", tests, setup, teardown);
+  return cmocka_run_group_tests_name("archive", tests, archive_setup, archive_teardown);
 }

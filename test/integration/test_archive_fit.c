@@ -2,31 +2,7 @@
 /* Archives where they do not fit as they are: other shared rows, other registries, wrong calls. */
 #include "archive_bytes.h"
 
-static const char *url;
-static tenantdb *db;
-static tenantdb_error *error;
-static char *source;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  db = archive_open(url, NULL);
-  archive_shared(url);
-  source = archive_fill(url, db, "acme");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  free(source);
-  tenantdb_close(db);
-  harness_drop_database(url);
-  return 0;
-}
-
-static void purge(const char *slug) {
-  harness_assert_ok(tenantdb_tenant_purge(db, slug, 1, &error), error);
-}
+#include "archive_source.h"
 
 /* ---------------------------------------------------------------- references */
 
@@ -411,5 +387,5 @@ int main(void) {
       cmocka_unit_test(test_functions), cmocka_unit_test(test_arguments),  cmocka_unit_test(test_again),
       cmocka_unit_test(test_suspended), cmocka_unit_test(test_closed),
   };
-  return cmocka_run_group_tests_name("archive fit", tests, setup, teardown);
+  return cmocka_run_group_tests_name("archive fit", tests, archive_setup, archive_teardown);
 }

@@ -2,22 +2,7 @@
 /* The catalog and the shared bases: made once, by one of many, and only where they belong. */
 #include <pthread.h>
 
-#include "fixture.h"
-
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 /* Everything that a bootstrap could touch, by the transactions that wrote it. */
 static char *fingerprint(void) {
@@ -318,5 +303,5 @@ int main(void) {
       cmocka_unit_test(test_differs),      cmocka_unit_test(test_grown),
       cmocka_unit_test(test_refused_ddl),
   };
-  return cmocka_run_group_tests_name("bootstrap", tests, setup, teardown);
+  return cmocka_run_group_tests_name("bootstrap", tests, fixture_setup, fixture_teardown);
 }

@@ -2,29 +2,7 @@
 /* Cloning a tenant within one database. */
 #include <pthread.h>
 
-#include "archive_registry.h"
-
-static const char *url;
-static tenantdb *db;
-static tenantdb_error *error;
-static char *source;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  db = archive_open(url, NULL);
-  archive_shared(url);
-  source = archive_fill(url, db, "acme");
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  free(source);
-  tenantdb_close(db);
-  harness_drop_database(url);
-  return 0;
-}
+#include "archive_source.h"
 
 static tenantdb_archive_options *option(const char *key, const char *value) {
   tenantdb_archive_options *options = tenantdb_archive_options_new();
@@ -40,10 +18,6 @@ static char *clone_as(const char *slug) {
   assert_int_equal(tenantdb_tenant_state(tenant), TENANTDB_TENANT_ACTIVE);
   tenantdb_tenant_free(tenant);
   return archive_schema(url, slug);
-}
-
-static void purge(const char *slug) {
-  harness_assert_ok(tenantdb_tenant_purge(db, slug, 1, &error), error);
 }
 
 /* ---------------------------------------------------------------- with data */
@@ -517,5 +491,5 @@ int main(void) {
       cmocka_unit_test(test_writers_go_on), cmocka_unit_test(test_busy),
       cmocka_unit_test(test_levels),        cmocka_unit_test(test_hardened),
   };
-  return cmocka_run_group_tests_name("clone", tests, setup, teardown);
+  return cmocka_run_group_tests_name("clone", tests, archive_setup, archive_teardown);
 }

@@ -401,6 +401,42 @@ static void test_odd_names(void **state) {
   harness_drop_database(own);
 }
 
+/* The same of what is declared: counters go on behind the rows, constraints of domains are dropped. */
+static void test_odd_declared(void **state) {
+  (void)state;
+  const char *own = harness_database();
+  tenantdb_registry *registry = tenantdb_registry_new();
+  tenantdb_base_sql(tenantdb_registry_base(registry, "Odd", TENANTDB_BASE_TENANT),
+                    "CREATE DOMAIN \"p'\"\"c\" AS integer CONSTRAINT \"in \"\"it\"\"'s\" CHECK (VALUE > 0);"
+                    "CREATE TABLE \"o'clock\" (id integer GENERATED ALWAYS AS IDENTITY, share \"p'\"\"c\");"
+                    "CREATE TABLE \"it's\" (id serial, line text)");
+  tenantdb *odd = fixture_open(own, registry, NULL);
+  harness_assert_ok(tenantdb_bootstrap(odd, &error), error);
+  tenantdb_tenant *tenant = fixture_tenant(odd, "odd");
+  harness_sql(
+      own,
+      "SET search_path TO %s; INSERT INTO \"o'clock\" (share) VALUES (1), (2); INSERT INTO \"it's\" (line)"
+      " VALUES ('a'), ('b'), ('c'); ALTER TABLE \"o'clock\" ALTER COLUMN id DROP IDENTITY;"
+      " DROP SEQUENCE \"it's_id_seq\" CASCADE; ALTER DOMAIN \"p'\"\"c\" DROP CONSTRAINT \"in \"\"it\"\"'s\";"
+      " ALTER DOMAIN \"p'\"\"c\" ADD CONSTRAINT \"in \"\"it\"\"'s\" CHECK (VALUE > -1)",
+      tenantdb_tenant_schema(tenant));
+  const char *text = drifted_repair(odd, 1, NULL);
+  if (strstr(text, "failed")) {
+    fail_msg("%s", strstr(text, "failed"));
+  }
+  drifted_assert_clean(odd);
+  harness_sql(
+      own,
+      "SET search_path TO %s; INSERT INTO \"o'clock\" DEFAULT VALUES; INSERT INTO \"it's\" DEFAULT VALUES",
+      tenantdb_tenant_schema(tenant));
+  assert_int_equal(harness_count(own, "SELECT max(id) FROM %s.\"o'clock\"", tenantdb_tenant_schema(tenant)),
+                   3);
+  assert_int_equal(harness_count(own, "SELECT max(id) FROM %s.\"it's\"", tenantdb_tenant_schema(tenant)), 4);
+  tenantdb_tenant_free(tenant);
+  tenantdb_close(odd);
+  harness_drop_database(own);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(test_arguments),    cmocka_unit_test(test_mistakes),
@@ -411,6 +447,7 @@ int main(void) {
       cmocka_unit_test(test_concurrently), cmocka_unit_test(test_concurrently_fails),
       cmocka_unit_test(test_kept),         cmocka_unit_test(test_twice),
       cmocka_unit_test(test_odd_names),    cmocka_unit_test(test_unproved_not_null),
+      cmocka_unit_test(test_odd_declared),
   };
   return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -2,20 +2,7 @@
 /* No false alarm: fleets made in every way there is, under every name that a schema may have. */
 #include "drifted.h"
 
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 static void expect_clean(tenantdb *db, int32_t tenants) {
   int32_t equal, other;
@@ -172,5 +159,5 @@ int main(void) {
       cmocka_unit_test(test_levels),
       cmocka_unit_test(test_snapshot),
   };
-  return cmocka_run_group_tests(tests, setup, teardown);
+  return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -4,27 +4,13 @@
 
 #include "base/memory.h"
 #include "catalog/login.h"
-#include "fixture.h"
 
-static const char *url;
-static tenantdb_error *error;
+#include "fixture_database.h"
 
 static tndb_pool_counts count_of(tndb_pool *pool) {
   tndb_pool_counts counts;
   tndb_pool_count(pool, &counts);
   return counts;
-}
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
 }
 
 static tenantdb *open_with(const char *total, const char *size, const char *idle) {
@@ -205,5 +191,5 @@ int main(void) {
       cmocka_unit_test(test_no_passwords), cmocka_unit_test(test_bounds),    cmocka_unit_test(test_idle),
       cmocka_unit_test(test_threads),      cmocka_unit_test(test_no_memory),
   };
-  return cmocka_run_group_tests_name("login_pool", tests, setup, teardown);
+  return cmocka_run_group_tests_name("login_pool", tests, fixture_setup, fixture_teardown);
 }

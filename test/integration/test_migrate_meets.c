@@ -339,8 +339,13 @@ static tenantdb_status migrate_shared(const tenantdb_migrations *set, bool down,
                                       int64_t *version, tenantdb_error **error) {
   tndb_shared_order order = {
       .set = set, .goal = down ? 1 : INT64_MAX, .down = down, .lock_timeout_ms = 300, .lock_retries = 3};
+  tndb_shared_result result;
   job_freeze(set);
-  return tndb_migrate_shared(db, &order, applied, version, error);
+  tenantdb_status status = tndb_migrate_shared(db, &order, &result, error);
+  *applied = result.applied;
+  *version = result.version;
+  tndb_free(result.holders);
+  return status;
 }
 
 static void test_shared(void **state) {

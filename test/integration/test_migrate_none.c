@@ -286,20 +286,27 @@ static void test_fence(void **state) {
 
 /* ---------------------------------------------------------------- batches */
 
-static void test_repeats(void **state) {
-  (void)state;
+/* A step as a change would make it: fills by key, thirty at a time. */
+static tenantdb_migrations *repeated(const char *value) {
   tenantdb_migrations *set = one_file("ALTER TABLE t ADD COLUMN extra text;\nSELECT 1");
+  char sql[400];
   job_freeze(set);
-  /* As a change would make it: by key, thirty at a time. */
+  snprintf(
+      sql, sizeof sql,
+      "WITH few AS (SELECT id FROM {schema}.t WHERE id > coalesce($1::integer, 0) ORDER BY id LIMIT 30), "
+      "filled AS (UPDATE {schema}.t SET filled = %s FROM few WHERE t.id = few.id RETURNING t.id) "
+      "SELECT max(id)::text, count(*) FROM filled",
+      value);
   tndb_migration_step *step = &set->items[0]->steps.items[1];
   tndb_free(step->sql);
   step->way = TNDB_WAY_REPEAT;
-  step->sql = tndb_strdup(
-      "WITH few AS (SELECT id FROM {schema}.t WHERE id > coalesce($1::integer, 0) ORDER BY id LIMIT 30), "
-      "filled "
-      "AS (UPDATE {schema}.t SET filled = coalesce(filled, '') || 'x' FROM few WHERE t.id = few.id "
-      "RETURNING "
-      "t.id) SELECT max(id)::text, count(*) FROM filled");
+  step->sql = tndb_strdup(sql);
+  return set;
+}
+
+static void test_repeats(void **state) {
+  (void)state;
+  tenantdb_migrations *set = repeated("coalesce(filled, '') || 'x'");
   job_assert(job_run(db, set, &a, NULL), TNDB_JOB_APPLIED, 1);
   assert_int_equal(harness_count(url, "SELECT count(*) FROM \"%s\".t WHERE filled = 'x'", a.schema), 100);
   assert_string_equal(ledger(1), "done 2/2 1");
@@ -308,17 +315,7 @@ static void test_repeats(void **state) {
 
 static void test_repeat_goes_on(void **state) {
   (void)state;
-  tenantdb_migrations *set = one_file("ALTER TABLE t ADD COLUMN extra text;\nSELECT 1");
-  job_freeze(set);
-  tndb_migration_step *step = &set->items[0]->steps.items[1];
-  tndb_free(step->sql);
-  step->way = TNDB_WAY_REPEAT;
-  step->sql = tndb_strdup(
-      "WITH few AS (SELECT id FROM {schema}.t WHERE id > coalesce($1::integer, 0) ORDER BY id LIMIT 30), "
-      "filled "
-      "AS (UPDATE {schema}.t SET filled = CASE WHEN t.id = 75 THEN (1 / (t.id - 75))::text ELSE 'x' END FROM "
-      "few "
-      "WHERE t.id = few.id RETURNING t.id) SELECT max(id)::text, count(*) FROM filled");
+  tenantdb_migrations *set = repeated("CASE WHEN t.id = 75 THEN (1 / (t.id - 75))::text ELSE 'x' END");
   job_result result = job_run(db, set, &a, NULL);
   assert_string_equal(tenantdb_error_sqlstate(result.error), "22012");
   assert_int_equal(result.line, 3);

@@ -5,33 +5,14 @@
 #include "catalog/database.h"
 #include "run_fixture.h"
 
+#include "fixture_database.h"
+
 enum { FLEET = 12 };
 
-static const char *url;
-static tenantdb_error *error;
-
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   run_fleet(url, FLEET);
   return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
-
-static tenantdb *open_at(int upto) {
-  return run_open(url, run_set(upto), FIXTURE_OPTIONS("operation.lease", "2s"));
-}
-
-static tenantdb_status migrate(tenantdb *db, const char *const *pairs, tenantdb_run **run) {
-  tenantdb_run_options *options = run_options(pairs);
-  tenantdb_status status = tenantdb_migrate(db, options, run, &error);
-  tenantdb_run_options_free(options);
-  return status;
 }
 
 static tenantdb_run *begin(tenantdb *db, const char *const *pairs) {
@@ -46,9 +27,9 @@ static tenantdb_run *begin(tenantdb *db, const char *const *pairs) {
 
 static void test_everybody(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
-  harness_assert_ok(migrate(db, NULL, &run), error);
+  harness_assert_ok(run_migrate(db, NULL, &run, &error), error);
   assert_int_equal(run_progress(run, "total"), FLEET);
   assert_int_equal(run_progress(run, "done"), FLEET);
   assert_int_equal(run_progress(run, "goal"), 3);
@@ -66,7 +47,7 @@ static void test_everybody(void **state) {
   tenantdb_result_free(rows);
   /* Nothing to do, and nothing is written. */
   tenantdb_run *again = NULL;
-  harness_assert_ok(migrate(db, NULL, &again), error);
+  harness_assert_ok(run_migrate(db, NULL, &again, &error), error);
   assert_string_equal(tenantdb_run_id(again), "");
   assert_string_equal(run_text(again, "state"), "done");
   assert_int_equal(run_count(again, NULL), 0);
@@ -85,28 +66,29 @@ static void test_everybody(void **state) {
 
 static void test_chosen(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
   harness_sql(
       url, "UPDATE tenantdb.tenants SET properties = '{\"plan\": \"pro\"}' WHERE slug IN ('t001', 't002')");
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("selector", "plan=pro", "to", "2"), &run), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("selector", "plan=pro", "to", "2"), &run, &error), error);
   assert_int_equal(run_progress(run, "total"), 2);
   assert_int_equal(run_at(url, 2), 2);
   tenantdb_run_free(run);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("tenants", "T003, t004"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("tenants", "T003, t004"), NULL, &error), error);
   assert_int_equal(run_at(url, 3), 2);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("selector", "version<2", "to", "2"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("selector", "version<2", "to", "2"), NULL, &error),
+                    error);
   assert_int_equal(run_at(url, 2), FLEET - 2);
   assert_int_equal(run_lies(url), 0);
   harness_assert_ok(tenantdb_tenant_suspend(db, "t005", NULL, &error), error);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("states", "suspended"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("states", "suspended"), NULL, &error), error);
   assert_int_equal(run_at(url, 3), 3);
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("tenants", "t001,nobody"), NULL), error,
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("tenants", "t001,nobody"), NULL, &error), error,
                          TENANTDB_NOT_FOUND, TENANTDB_REASON_UNKNOWN_TENANT, "nobody");
   harness_assert_ok(tenantdb_tenant_register(db, "t900", NULL, NULL, &error), error);
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("tenants", "t900"), NULL), error, TENANTDB_STATE,
-                         TENANTDB_REASON_BAD_OPTION_VALUE, "t900 is pending");
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("tenants", ""), &run), error);
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("tenants", "t900"), NULL, &error), error,
+                         TENANTDB_STATE, TENANTDB_REASON_BAD_OPTION_VALUE, "t900 is pending");
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("tenants", ""), &run, &error), error);
   assert_string_equal(tenantdb_run_id(run), "");
   tenantdb_run_free(run);
   tenantdb_close(db);
@@ -131,16 +113,16 @@ static void test_options(void **state) {
                                          {"retries", "-1"},
                                          {"tenants", "a,,b"},
                                          {"canary", "0"}};
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
-    tenantdb_status status = migrate(db, FIXTURE_OPTIONS(wrong[i][0], wrong[i][1]), NULL);
+    tenantdb_status status = run_migrate(db, FIXTURE_OPTIONS(wrong[i][0], wrong[i][1]), NULL, &error);
     assert_int_equal(status, TENANTDB_ARGUMENT);
     harness_check_message(error, wrong[i][0], __FILE__, __LINE__);
     tenantdb_error_free(error);
   }
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("wave", "1"), NULL), error, TENANTDB_ARGUMENT,
-                         TENANTDB_REASON_UNKNOWN_OPTION, "did you mean \"waves\"");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("to", "99"), NULL), error, TENANTDB_ARGUMENT,
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("wave", "1"), NULL, &error), error,
+                         TENANTDB_ARGUMENT, TENANTDB_REASON_UNKNOWN_OPTION, "did you mean \"waves\"");
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("to", "99"), NULL, &error), error, TENANTDB_ARGUMENT,
                          TENANTDB_REASON_BAD_OPTION_VALUE, "99");
   harness_assert_fails(tenantdb_run_open(db, "what", NULL, &error), error, TENANTDB_ARGUMENT,
                        TENANTDB_REASON_NULL_ARGUMENT);
@@ -170,7 +152,7 @@ static void check_wave(tenantdb_run *run, int wave, int size) {
 
 static void test_waves(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = begin(
       db, FIXTURE_OPTIONS("waves", "1,25%,50%,100%", "canary", "slug=t007", "pause_between_waves", "on"));
   assert_int_equal(run_progress(run, "waves"), 4);
@@ -201,10 +183,10 @@ static void test_waves(void **state) {
 /* A canary that fails is enough, without any limit; mended and resumed, the run goes on. */
 static void test_canary(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
   run_spoil(url, "t002");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("canary", "3"), &run), error, TENANTDB_STATE,
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("canary", "3"), &run, &error), error, TENANTDB_STATE,
                          TENANTDB_REASON_RUN_STOPPED, "t002");
   assert_string_equal(run_text(run, "state"), "stopped");
   assert_int_equal(run_at(url, 3), 2);
@@ -231,12 +213,12 @@ static void test_canary(void **state) {
 
 static void test_partly(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
   run_spoil(url, "t003");
   run_spoil(url, "t011");
-  fixture_assert_refused(migrate(db, NULL, &run), error, TENANTDB_UNAVAILABLE, TENANTDB_REASON_RUN_PARTLY,
-                         "2 of 12");
+  fixture_assert_refused(run_migrate(db, NULL, &run, &error), error, TENANTDB_UNAVAILABLE,
+                         TENANTDB_REASON_RUN_PARTLY, "2 of 12");
   assert_int_equal(run_at(url, 3), FLEET - 2);
   assert_int_equal(run_at(url, 1), 2);
   assert_int_equal(run_lies(url), 0);
@@ -250,7 +232,7 @@ static void test_partly(void **state) {
   run_mend(url, "t011");
   /* A new run finds the one that is left. */
   tenantdb_run *other = NULL;
-  harness_assert_ok(migrate(db, NULL, &other), error);
+  harness_assert_ok(run_migrate(db, NULL, &other, &error), error);
   assert_int_equal(run_progress(other, "total"), 1);
   assert_int_equal(run_at(url, 3), FLEET);
   tenantdb_run_free(other);
@@ -260,13 +242,14 @@ static void test_partly(void **state) {
 
 static void test_limit(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
   run_spoil(url, "t001");
   run_spoil(url, "t002");
   run_spoil(url, "t003");
-  harness_assert_fails(migrate(db, FIXTURE_OPTIONS("failure_limit", "1", "connections", "1"), &run), error,
-                       TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
+  harness_assert_fails(
+      run_migrate(db, FIXTURE_OPTIONS("failure_limit", "1", "connections", "1"), &run, &error), error,
+      TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
   assert_int_equal(run_count(run, "failed"), 2);
   assert_int_equal(run_count(run, "waiting"), FLEET - 2);
   assert_int_equal(run_at(url, 3), 0);
@@ -278,12 +261,13 @@ static void test_limit(void **state) {
   assert_int_equal(run_at(url, 3), FLEET - 3);
   tenantdb_run_free(run);
   /* Of all that are left 10 % is none. */
-  harness_assert_fails(migrate(db, FIXTURE_OPTIONS("failure_limit", "10%", "connections", "1"), &run), error,
-                       TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
+  harness_assert_fails(
+      run_migrate(db, FIXTURE_OPTIONS("failure_limit", "10%", "connections", "1"), &run, &error), error,
+      TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
   assert_int_equal(run_count(run, "failed"), 1);
   tenantdb_run_free(run);
-  harness_assert_fails(migrate(db, FIXTURE_OPTIONS("on_error", "stop", "connections", "1"), &run), error,
-                       TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
+  harness_assert_fails(run_migrate(db, FIXTURE_OPTIONS("on_error", "stop", "connections", "1"), &run, &error),
+                       error, TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED);
   assert_int_equal(run_count(run, "failed"), 1);
   harness_assert_ok(tenantdb_run_abort(run, &error), error);
   assert_int_equal(run_count(run, "skipped"), 2);
@@ -311,7 +295,7 @@ static int32_t pauses(void *user, const tenantdb_result *progress) {
 
 static void test_pause(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   int told = 0;
   tenantdb_run *run = begin(db, FIXTURE_OPTIONS("connections", "1"));
   tenantdb_run_on_progress(run, pauses, &told);
@@ -340,7 +324,7 @@ static void test_pause(void **state) {
 
 static void test_slices(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = begin(db, FIXTURE_OPTIONS("connections", "1"));
   int32_t more = 1;
   int slices = 0;
@@ -363,11 +347,11 @@ static void test_slices(void **state) {
 
 static void test_dry(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
   run_spoil(url, "t009");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("dry_run", "on"), &run), error, TENANTDB_UNAVAILABLE,
-                         TENANTDB_REASON_RUN_PARTLY, "t009");
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("dry_run", "on"), &run, &error), error,
+                         TENANTDB_UNAVAILABLE, TENANTDB_REASON_RUN_PARTLY, "t009");
   assert_int_equal(run_count(run, "done"), FLEET - 1);
   assert_int_equal(run_at(url, 1), FLEET);
   assert_int_equal(run_lies(url), 0);
@@ -383,27 +367,30 @@ static void test_down(void **state) {
                               "ALTER TABLE notes DROP COLUMN tag, ALTER COLUMN body DROP NOT NULL");
   tenantdb_migration_add_down(set, "tenant", 3, "DROP INDEX notes_tag");
   tenantdb *db = run_open(url, set, NULL);
-  harness_assert_ok(migrate(db, NULL, NULL), error);
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant"), NULL), error,
-                         TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE, "option to");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("down", "on", "to", "1"), NULL), error,
+  harness_assert_ok(run_migrate(db, NULL, NULL, &error), error);
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant"), NULL, &error),
+                         error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE, "option to");
+  fixture_assert_refused(run_migrate(db, FIXTURE_OPTIONS("down", "on", "to", "1"), NULL, &error), error,
                          TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE, "stream");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "1"), NULL),
-                         error, TENANTDB_STATE, TENANTDB_REASON_DOWN_REFUSED, "12 tenants");
-  fixture_assert_refused(migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "shared", "to", "1"), NULL),
-                         error, TENANTDB_STATE, TENANTDB_REASON_DOWN_REFUSED, "shared");
+  fixture_assert_refused(
+      run_migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "1"), NULL, &error), error,
+      TENANTDB_STATE, TENANTDB_REASON_DOWN_REFUSED, "12 tenants");
+  fixture_assert_refused(
+      run_migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "shared", "to", "1"), NULL, &error), error,
+      TENANTDB_STATE, TENANTDB_REASON_DOWN_REFUSED, "shared");
   harness_assert_ok(
-      migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "1", "tenants", "t004"), NULL),
+      run_migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "1", "tenants", "t004"), NULL,
+                  &error),
       error);
   assert_int_equal(run_at(url, 1), 1);
   assert_int_equal(run_lies(url), 0);
   harness_assert_ok(
-      migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "2", "allow_fleet_down", "on"),
-              NULL),
+      run_migrate(db, FIXTURE_OPTIONS("down", "on", "stream", "tenant", "to", "2", "allow_fleet_down", "on"),
+                  NULL, &error),
       error);
   assert_int_equal(run_at(url, 2), FLEET - 1);
   assert_int_equal(run_lies(url), 0);
-  harness_assert_ok(migrate(db, NULL, NULL), error);
+  harness_assert_ok(run_migrate(db, NULL, NULL, &error), error);
   assert_int_equal(run_at(url, 3), FLEET);
   tenantdb_close(db);
 }
@@ -427,8 +414,8 @@ static void test_shared(void **state) {
   tenantdb_migration_add(set, "shared", 1, "plans", "CREATE TABLE plans (id integer PRIMARY KEY)");
   tenantdb_migration_add(set, "shared", 2, "wrong", "INSERT INTO plans VALUES (1), (1)");
   db = run_open(url, set, NULL);
-  fixture_assert_refused(migrate(db, NULL, &run), error, TENANTDB_STATE, TENANTDB_REASON_RUN_STOPPED,
-                         "shared");
+  fixture_assert_refused(run_migrate(db, NULL, &run, &error), error, TENANTDB_STATE,
+                         TENANTDB_REASON_RUN_STOPPED, "shared");
   assert_int_equal(run_at(url, 1), FLEET);
   assert_int_equal(run_count(run, "failed"), 1);
   harness_sql(url, "CREATE RULE twice AS ON INSERT TO plans DO INSTEAD NOTHING");
@@ -444,7 +431,7 @@ static void test_shared(void **state) {
 /* Tenants that somebody with an older set makes while the run is under way end at the right version. */
 static void test_late(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = begin(db, FIXTURE_OPTIONS("waves", "50%", "pause_between_waves", "on"));
   harness_assert_fails(tenantdb_run_work(run, 0, NULL, &error), error, TENANTDB_STATE,
                        TENANTDB_REASON_RUN_STATE);
@@ -467,7 +454,7 @@ static void test_late(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
       EACH(test_everybody), EACH(test_chosen), EACH(test_options), EACH(test_waves),  EACH(test_canary),
       EACH(test_partly),    EACH(test_limit),  EACH(test_pause),   EACH(test_slices), EACH(test_dry),
       EACH(test_down),      EACH(test_shared), EACH(test_late),

@@ -2,33 +2,14 @@
 /* What a run is to do: the plan, the order of files, what was edited, and that there is nothing to do. */
 #include "run_fixture.h"
 
+#include "fixture_database.h"
+
 enum { FLEET = 12 };
 
-static const char *url;
-static tenantdb_error *error;
-
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   run_fleet(url, FLEET);
   return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
-
-static tenantdb *open_at(int upto) {
-  return run_open(url, run_set(upto), FIXTURE_OPTIONS("operation.lease", "2s"));
-}
-
-static tenantdb_status migrate(tenantdb *db, const char *const *pairs, tenantdb_run **run) {
-  tenantdb_run_options *options = run_options(pairs);
-  tenantdb_status status = tenantdb_migrate(db, options, run, &error);
-  tenantdb_run_options_free(options);
-  return status;
 }
 
 /* ---------------------------------------------------------------- the plan */
@@ -72,7 +53,8 @@ static void test_plan(void **state) {
                       "file tenant - tenant seen 12 one -\n"
                       "wave - - 1 1 - -\nwave - - 2 5 - -\nwave - - 3 6 - -\n");
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.runs"), 0);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("to", "3", "tenants", "t001,t002,t003"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("to", "3", "tenants", "t001,t002,t003"), NULL, &error),
+                    error);
   assert_string_equal(planned(db, FIXTURE_OPTIONS("to", "3", "stream", "tenant")),
                       "file tenant 2 tenant version 2 9 one ACCESS EXCLUSIVE\n"
                       "file tenant 3 tenant version 3 9 one SHARE\nwave - - 1 9 - -\n");
@@ -83,7 +65,7 @@ static void test_plan(void **state) {
   assert_string_equal(planned(db, FIXTURE_OPTIONS("to", "3", "order", "any", "tenants", "t001,t004")),
                       "file tenant 2 tenant version 2 1 one ACCESS EXCLUSIVE\n"
                       "file tenant 3 tenant version 3 1 one SHARE\nwave - - 1 1 - -\n");
-  harness_assert_ok(migrate(db, NULL, NULL), error);
+  harness_assert_ok(run_migrate(db, NULL, NULL, &error), error);
   assert_string_equal(planned(db, NULL), "");
   assert_int_equal(run_at(url, 4), FLEET);
   assert_int_equal(run_lies(url), 0);
@@ -94,14 +76,15 @@ static void test_plan(void **state) {
 
 static void test_history(void **state) {
   (void)state;
-  tenantdb *db = open_at(2);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("tenants", "t001,t002"), NULL), error);
+  tenantdb *db = run_open_at(url, 2);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("tenants", "t001,t002"), NULL, &error), error);
   tenantdb_close(db);
   /* An applied file has another text: nobody is touched. */
   tenantdb_migrations *set = run_set(1);
   tenantdb_migration_add(set, "tenant", 2, "step", "ALTER TABLE notes ADD COLUMN tag integer");
   db = run_open(url, set, NULL);
-  harness_assert_fails(migrate(db, NULL, NULL), error, TENANTDB_MIGRATION, TENANTDB_REASON_HISTORY_EDITED);
+  harness_assert_fails(run_migrate(db, NULL, NULL, &error), error, TENANTDB_MIGRATION,
+                       TENANTDB_REASON_HISTORY_EDITED);
   assert_int_equal(run_at(url, 2), 2);
   tenantdb_close(db);
 }
@@ -111,25 +94,25 @@ static void test_order(void **state) {
   tenantdb_migrations *set = run_set(1);
   tenantdb_migration_add(set, "tenant", 3, "step", "ALTER TABLE notes ADD COLUMN third integer");
   tenantdb *db = run_open(url, set, NULL);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("tenants", "t001,t002"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("tenants", "t001,t002"), NULL, &error), error);
   tenantdb_close(db);
   set = run_set(1);
   tenantdb_migration_add(set, "tenant", 2, "late", "ALTER TABLE notes ADD COLUMN second integer");
   tenantdb_migration_add(set, "tenant", 3, "step", "ALTER TABLE notes ADD COLUMN third integer");
   db = run_open(url, set, NULL);
-  fixture_assert_refused(migrate(db, NULL, NULL), error, TENANTDB_MIGRATION, TENANTDB_REASON_OUT_OF_ORDER,
-                         "version 2");
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("order", "linear_skip"), NULL), error);
+  fixture_assert_refused(run_migrate(db, NULL, NULL, &error), error, TENANTDB_MIGRATION,
+                         TENANTDB_REASON_OUT_OF_ORDER, "version 2");
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("order", "linear_skip"), NULL, &error), error);
   assert_int_equal(run_at(url, 3), FLEET);
   assert_int_equal(
       harness_count(url, "SELECT count(*) FROM information_schema.columns WHERE column_name = 'second'"),
       FLEET - 2);
-  harness_assert_ok(migrate(db, FIXTURE_OPTIONS("order", "any"), NULL), error);
+  harness_assert_ok(run_migrate(db, FIXTURE_OPTIONS("order", "any"), NULL, &error), error);
   assert_int_equal(
       harness_count(url, "SELECT count(*) FROM information_schema.columns WHERE column_name = 'second'"),
       FLEET);
   tenantdb_run *run = NULL;
-  harness_assert_ok(migrate(db, NULL, &run), error);
+  harness_assert_ok(run_migrate(db, NULL, &run, &error), error);
   assert_string_equal(tenantdb_run_id(run), "");
   tenantdb_run_free(run);
   tenantdb_close(db);
@@ -145,10 +128,10 @@ static void test_repeatable(void **state) {
               : "CREATE OR REPLACE VIEW all_notes AS SELECT id, body FROM notes");
     tenantdb *db = run_open(url, set, NULL);
     tenantdb_run *run = NULL;
-    harness_assert_ok(migrate(db, NULL, &run), error);
+    harness_assert_ok(run_migrate(db, NULL, &run, &error), error);
     assert_int_equal(run_progress(run, "done"), FLEET);
     tenantdb_run_free(run);
-    harness_assert_ok(migrate(db, NULL, &run), error);
+    harness_assert_ok(run_migrate(db, NULL, &run, &error), error);
     assert_string_equal(tenantdb_run_id(run), "");
     tenantdb_run_free(run);
     tenantdb_close(db);
@@ -163,9 +146,9 @@ static void test_repeatable(void **state) {
 /* Ten thousand tenants of whom the planner knows nothing yet: asking must not become slow out of proportion. */
 static void test_ten_thousand(void **state) {
   (void)state;
-  tenantdb *db = open_at(3);
+  tenantdb *db = run_open_at(url, 3);
   tenantdb_run *run = NULL;
-  harness_assert_ok(migrate(db, NULL, NULL), error);
+  harness_assert_ok(run_migrate(db, NULL, NULL, &error), error);
   harness_sql(
       url,
       "ALTER TABLE tenantdb.tenants SET (autovacuum_enabled = off); ALTER TABLE tenantdb.migrations SET "
@@ -183,7 +166,7 @@ static void test_ten_thousand(void **state) {
       "t.slug = 't001'");
   for (int round = 0; round < 2; round++) {
     int64_t began = fixture_now_ms();
-    harness_assert_ok(migrate(db, NULL, &run), error);
+    harness_assert_ok(run_migrate(db, NULL, &run, &error), error);
     int64_t took = fixture_now_ms() - began;
     print_message("10,000 tenants, nothing to do%s: %lld ms\n", round ? ", the ledger compared" : "",
                   (long long)took);
@@ -197,19 +180,19 @@ static void test_ten_thousand(void **state) {
       url,
       "UPDATE tenantdb.migrations SET sum = repeat('0', 64) WHERE version = 2 AND tenant_id = (SELECT id "
       "FROM tenantdb.tenants WHERE slug = 'n7777')");
-  fixture_assert_refused(migrate(db, NULL, NULL), error, TENANTDB_MIGRATION, TENANTDB_REASON_HISTORY_EDITED,
-                         "n7777");
+  fixture_assert_refused(run_migrate(db, NULL, NULL, &error), error, TENANTDB_MIGRATION,
+                         TENANTDB_REASON_HISTORY_EDITED, "n7777");
   harness_sql(url,
               "DELETE FROM tenantdb.migrations WHERE version = 2 AND tenant_id = (SELECT id FROM "
               "tenantdb.tenants WHERE slug = 'n7777')");
-  fixture_assert_refused(migrate(db, NULL, NULL), error, TENANTDB_MIGRATION, TENANTDB_REASON_OUT_OF_ORDER,
-                         "n7777");
+  fixture_assert_refused(run_migrate(db, NULL, NULL, &error), error, TENANTDB_MIGRATION,
+                         TENANTDB_REASON_OUT_OF_ORDER, "n7777");
   tenantdb_close(db);
 }
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
       EACH(test_plan), EACH(test_history), EACH(test_order), EACH(test_repeatable), EACH(test_ten_thousand),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

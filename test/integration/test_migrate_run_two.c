@@ -7,23 +7,15 @@
 
 #include "run_fixture.h"
 
+#include "fixture_database.h"
+
 enum { FLEET = 40, RUNNERS = 3 };
 
 #define OPTIONS FIXTURE_OPTIONS("operation.lease", "1s")
 
-static const char *url;
-static tenantdb_error *error;
-
 static int setup(void **state) {
-  (void)state;
-  url = harness_database();
+  (void)fixture_setup(state);
   run_fleet(url, FLEET);
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
   return 0;
 }
 
@@ -277,7 +269,7 @@ static void test_release_without(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
       EACH(test_one_run), EACH(test_many_runs),  EACH(test_same_handle),     EACH(test_processes),
       EACH(test_blocked), EACH(test_small_pool), EACH(test_release_without),
   };

@@ -8,6 +8,8 @@
 
 #include "run_fixture.h"
 
+#include "fixture_database.h"
+
 typedef struct tool {
   const char *name;
   const char *first; /* the file that tenants have to begin with */
@@ -40,21 +42,6 @@ static const tool tools[] = {
      INT64_C(20230501110000),
      "SELECT count(*) FROM articles WHERE slug = 'hello-world-editor' AND seen_by = 'hidden'"},
 };
-
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
 
 /* The tree's folder of that tool's files, beside the script that makes servers. free() it. */
 static char *folder_of(const tool *whose) {
@@ -243,10 +230,10 @@ static void test_lint(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_goose, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_flyway, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_golang_migrate, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_dbmate, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_goose, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_flyway, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_golang_migrate, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_dbmate, fixture_setup, fixture_teardown),
       cmocka_unit_test(test_lint),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,22 +4,7 @@
 
 #include "move_fixture.h"
 
-static harness_server *first, *second;
 static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  first = move_server();
-  second = move_server();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_server_remove(first);
-  harness_server_remove(second);
-  return 0;
-}
 
 /* He is at the other side with all that he had, and nothing of the move is left. */
 static void check_moved(move_sides *s, const char *slug, const char *there) {
@@ -570,5 +555,5 @@ int main(void) {
       cmocka_unit_test(test_meanwhile),   cmocka_unit_test(test_changed),
       cmocka_unit_test(test_too_long),
   };
-  return cmocka_run_group_tests_name("moves", tests, setup, teardown);
+  return cmocka_run_group_tests_name("moves", tests, move_setup, move_teardown);
 }

@@ -2,15 +2,12 @@
 /* What a move lacks is told all together, with what mends it, before anything was changed. */
 #include "move_fixture.h"
 
-static harness_server *first, *second;
 static move_sides s;
 static tenantdb_result *report;
 static tenantdb_error *error;
 
 static int setup(void **state) {
-  (void)state;
-  first = move_server();
-  second = move_server();
+  (void)move_setup(state);
   s = move_make(first, second, NULL);
   archive_shared(s.to_url);
   free(archive_fill(s.from_url, s.from, "acme"));
@@ -18,11 +15,8 @@ static int setup(void **state) {
 }
 
 static int teardown(void **state) {
-  (void)state;
   move_end(&s);
-  harness_server_remove(first);
-  harness_server_remove(second);
-  return 0;
+  return move_teardown(state);
 }
 
 /* Whether a row of the report says it, and in its remedy what helps. */

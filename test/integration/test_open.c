@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Opening a database: servers, logins and catalogs that will not do, each with its status and message. */
-#include "fixture.h"
-
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 /* ---------------------------------------------------------------- no connection */
 
@@ -280,5 +265,5 @@ int main(void) {
       cmocka_unit_test(test_plain_user_of_sessions),
       cmocka_unit_test(test_bad_handles),
   };
-  return cmocka_run_group_tests_name("open", tests, setup, teardown);
+  return cmocka_run_group_tests_name("open", tests, fixture_setup, fixture_teardown);
 }

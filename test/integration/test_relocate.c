@@ -7,16 +7,6 @@
 
 static tenantdb_error *error;
 
-#define HOLDS(url, schema, text)                                   \
-  do {                                                             \
-    char *holds = harness_value((url), RELOCATE_TABLES, (schema)); \
-    assert_string_equal(holds, (text));                            \
-    free(holds);                                                   \
-  } while (0)
-
-#define ALL_TABLES \
-  "r:Odd Name r:conversations S:conversations_id_seq v:sad_users S:tickets r:users S:users_id_seq"
-
 static const char *run_as(const char *url, const char *role, const char *sql) {
   char *as = harness_url_with(url, NULL, role, NULL);
   const char *code = harness_sqlstate(as, "%s", sql);
@@ -91,13 +81,13 @@ static void test_at_once(void **state) {
   assert_int_equal(relocate_rows(plan, 3, "ACCESS EXCLUSIVE on the table"), 3);
   assert_int_equal(relocate_rows(plan, 2, "x_theirs"), 0);
   tenantdb_result_free(plan);
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   assert_int_equal(harness_count(url, "SELECT count(*) FROM pg_namespace WHERE nspname = 'teddy-ai'"), 0);
   plan = relocate_ok(db, 1, RELOCATE_AT_ONCE);
   assert_int_equal(relocate_rows(plan, 4, "done"), tenantdb_result_rows(plan));
   tenantdb_result_free(plan);
-  HOLDS(url, "public", "v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, "public", "v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   assert_int_equal(
       harness_count(url, "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"), 0);
   assert_int_equal(
@@ -118,7 +108,7 @@ static void test_at_once(void **state) {
   tenantdb_result_free(plan);
   /* And back, which is the same thing. */
   relocate_do(db, FIXTURE_OPTIONS("from", RELOCATE_NEW, "to", "public"));
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   harness_assert_ok(tenantdb_bootstrap(db, &error), error);
   check_tenant(db);
   tenantdb_close(db);
@@ -167,7 +157,7 @@ static void test_environment(void **state) {
     unsetenv("DATABASE_SCHEMA");
     harness_assert_ok(tenantdb_open(config, registry, &db, &error), error);
     harness_assert_ok(tenantdb_bootstrap(db, &error), error);
-    HOLDS(url, values[i][1], ALL_TABLES);
+    relocate_assert_holds(url, values[i][1], RELOCATE_OLD_TABLES);
     tenantdb_tenant_free(fixture_tenant(db, "acme"));
     assert_string_equal(fixture_findings(db, "acme"), "");
     harness_assert_ok(tenantdb_session_open_shared(db, NULL, &session, &error), error);
@@ -252,7 +242,7 @@ static void refused(tenantdb *db, const char *url, const char *const *options, t
   assert_true(relocate_rows(plan, 4, "refused") > 0);
   assert_int_equal(relocate_rows(plan, 4, "done"), 0);
   tenantdb_result_free(plan);
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   tenantdb_relocate_options *given = relocate_options(options);
   harness_assert_ok(tenantdb_relocate(db, given, 0, &plan, &error), error);
   assert_true(relocate_rows(plan, 4, "refused") > 0);
@@ -287,7 +277,7 @@ static void test_taken(void **state) {
   harness_sql(url,
               "CREATE FUNCTION \"teddy-ai\".shorten(integer) RETURNS text LANGUAGE sql AS 'SELECT ''x'''");
   relocate_do(db, RELOCATE_AT_ONCE);
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -320,7 +310,7 @@ static void test_texts(void **state) {
   plan = relocate_ok(db, 1, FIXTURE_OPTIONS("to", RELOCATE_NEW, "force", "on"));
   assert_int_equal(relocate_rows(plan, 4, "kept"), 1);
   tenantdb_result_free(plan);
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -354,7 +344,7 @@ static void test_obstacles(void **state) {
   /* What no question foresaw is the server's to refuse: a function that is not his. */
   fixture_assert_error(relocate_refused(poor, RELOCATE_AT_ONCE, NULL), TENANTDB_PERMISSION,
                        TENANTDB_REASON_SERVER_PERMISSION, "must be owner of function");
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   harness_sql(url,
               "ALTER TABLE \"Odd Name\" OWNER TO %s; ALTER FUNCTION shorten OWNER TO %s; ALTER FUNCTION "
               "touch OWNER TO %s; ALTER TYPE mood OWNER TO %s",
@@ -363,7 +353,7 @@ static void test_obstacles(void **state) {
           "is no member of that role");
   harness_sql(url, "GRANT %s TO %s", other, mover);
   relocate_do(poor, RELOCATE_AT_ONCE);
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   assert_int_equal(
       harness_count(url,
                     "SELECT count(*) FROM (SELECT 1 WHERE has_schema_privilege('%s', 'teddy-ai', 'USAGE')) x",
@@ -408,8 +398,8 @@ static void test_some(void **state) {
   assert_int_equal(relocate_rows(plan, 5, "it stays where it is: used by a column of public."), 1);
   tenantdb_result_free(plan);
   tenantdb_relocate_options_free(options);
-  HOLDS(url, "Q \"\"x\"\"", "r:shapes p:visits r:visits_1");
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "Q \"\"x\"\"", "r:shapes p:visits r:visits_1");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   assert_int_equal(harness_count(url,
                                  "SELECT count(*) FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace "
                                  "WHERE nspname = 'Q \"x\"' AND typname IN ('place', 'colour')"),
@@ -443,11 +433,11 @@ static void test_waiting(void **state) {
                        &plan),
       TENANTDB_BUSY, TENANTDB_REASON_LOCK_TIMEOUT, "");
   assert_null(plan);
-  HOLDS(url, "public", ALL_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   int64_t began = fixture_now_ms();
   relocate_do(db, FIXTURE_OPTIONS("to", RELOCATE_NEW, "lock_timeout", "50ms"));
   assert_in_range(fixture_now_ms() - began, 500, 10000);
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   pthread_join(holder, NULL);
   tenantdb_close(db);
   harness_drop_database(url);
@@ -480,7 +470,7 @@ static void test_callers(void **state) {
     pthread_join(callers[i], &status);
     assert_ptr_equal(status, NULL);
   }
-  HOLDS(url, RELOCATE_NEW, ALL_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   assert_int_equal(harness_count(url, "SELECT count(*) FROM tenantdb.audit WHERE action = 'relocate'"), 1);
   tenantdb_close(db);
   harness_drop_database(url);

@@ -7,18 +7,6 @@
 
 static tenantdb_error *error;
 
-#define HOLDS(url, schema, text)                                   \
-  do {                                                             \
-    char *holds = harness_value((url), RELOCATE_TABLES, (schema)); \
-    assert_string_equal(holds, (text));                            \
-    free(holds);                                                   \
-  } while (0)
-
-#define OLD_TABLES \
-  "r:Odd Name r:conversations S:conversations_id_seq v:sad_users S:tickets r:users S:users_id_seq"
-#define OLD_VIEWS "v:Odd Name v:conversations v:sad_users S:tickets v:users S:users_id_seq"
-#define NEW_STANDING "r:Odd Name r:conversations S:conversations_id_seq v:sad_users r:users"
-
 static void as(const char *url, const char *role, const char *code, const char *sql) {
   char *theirs = harness_url_with(url, NULL, role, NULL);
   const char *got = harness_sqlstate(theirs, "%s", sql);
@@ -117,11 +105,11 @@ static void test_both_names(void **state) {
   assert_int_equal(relocate_rows(plan, 2, "ALTER SEQUENCE \"public\".users_id_seq OWNED BY NONE"), 1);
   assert_int_equal(relocate_rows(plan, 5, "an identity column's sequence goes along"), 1);
   tenantdb_result_free(plan);
-  HOLDS(url, "public", OLD_TABLES " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
   use(url, "public");
   relocate_do(db, RELOCATE_BY_VIEWS);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, NEW_STANDING);
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_NEW_STANDING);
   use(url, "public");
   use(url, "\"teddy-ai\"");
   rights(url, "public", app);
@@ -145,7 +133,7 @@ static void test_both_names(void **state) {
   tenantdb *newer = relocate_open(url, RELOCATE_NEW);
   harness_assert_ok(tenantdb_bootstrap(newer, &error), error);
   harness_assert_ok(tenantdb_bootstrap(db, &error), error);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
   tenantdb_relocate_options *options = relocate_options(FIXTURE_OPTIONS("force", "on"));
   harness_assert_ok(tenantdb_relocate_finish(newer, options, 0, &plan, &error), error);
   assert_int_equal(relocate_rows(plan, 2, "DROP VIEW \"public\".\"Odd Name\", \"public\".conversations"), 1);
@@ -153,10 +141,10 @@ static void test_both_names(void **state) {
       relocate_rows(plan, 2, "ALTER SEQUENCE \"teddy-ai\".users_id_seq OWNED BY \"teddy-ai\".users.id"), 1);
   tenantdb_result_free(plan);
   tenantdb_relocate_options_free(options);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
   relocate_finish(newer, NULL);
-  HOLDS(url, "public", "v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, "public", "v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   use(url, "\"teddy-ai\"");
   assert_int_equal(
       harness_count(url,
@@ -172,12 +160,12 @@ static void test_both_names(void **state) {
                        TENANTDB_REASON_NO_RELOCATION, "no relocation by views");
   /* And another one, the other way, with the other choice about sequences, types and functions. */
   relocate_do(db, FIXTURE_OPTIONS("from", RELOCATE_NEW, "to", "public", "way", "views", "names", "new"));
-  HOLDS(url, "public", OLD_TABLES " v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, "v:Odd Name v:conversations v:sad_users v:users");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_TABLES " v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, "v:Odd Name v:conversations v:sad_users v:users");
   use(url, "public");
   use(url, "\"teddy-ai\"");
   relocate_finish(db, NULL);
-  HOLDS(url, RELOCATE_NEW, "");
+  relocate_assert_holds(url, RELOCATE_NEW, "");
   tenantdb_close(newer);
   tenantdb_close(db);
   harness_drop_database(url);
@@ -206,7 +194,7 @@ static void test_row_security(void **state) {
     free(theirs);
     relocate_finish(db, FIXTURE_OPTIONS("force", "on"));
   }
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -254,7 +242,7 @@ static void test_dependents(void **state) {
     harness_sql(url, "%s", things[i][1]);
   }
   relocate_finish(db, NULL);
-  HOLDS(url, "public", "v:x_theirs");
+  relocate_assert_holds(url, "public", "v:x_theirs");
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -295,11 +283,11 @@ static void test_sessions(void **state) {
                               &plan),
       TENANTDB_BUSY, TENANTDB_REASON_LOCK_TIMEOUT, "");
   assert_null(plan);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
   PQclear(PQexec(pg, "COMMIT"));
   PQclear(PQexec(pg, "SELECT count(*) FROM public.users"));
   relocate_finish(db, FIXTURE_OPTIONS("force", "on"));
-  HOLDS(url, "public", "v:x_theirs");
+  relocate_assert_holds(url, "public", "v:x_theirs");
   PQfinish(pg);
   tenantdb_close(db);
   harness_drop_database(url);
@@ -319,11 +307,12 @@ static void test_meddled(void **state) {
   harness_assert_message(error, "mood");
   tenantdb_error_free(error);
   error = NULL;
-  HOLDS(url, "public", "r:Odd Name v:conversations v:sad_users S:tickets S:users_id_seq v:x_theirs");
+  relocate_assert_holds(url, "public",
+                        "r:Odd Name v:conversations v:sad_users S:tickets S:users_id_seq v:x_theirs");
   harness_sql(url, "DROP TYPE \"teddy-ai\".mood");
   relocate_finish(db, NULL);
-  HOLDS(url, "public", "r:Odd Name v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, "public", "r:Odd Name v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -376,10 +365,10 @@ static void test_callers(void **state) {
   tenantdb *db;
   const char *url = relocate_old(&db);
   assert_true(run_callers(relocate_one, db) >= 1);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, NEW_STANDING);
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_NEW_STANDING);
   assert_int_equal(run_callers(finish_one, db), 1);
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(db);
   harness_drop_database(url);
 }
@@ -414,9 +403,9 @@ static void test_lease(void **state) {
   harness_sql(url,
               "UPDATE tenantdb.operations SET lease_until = now() - interval '1 s' WHERE state = 'running'");
   relocate_do(db, RELOCATE_BY_VIEWS);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
   relocate_finish(db, NULL);
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   PQfinish(pg);
   tenantdb_close(db);
   harness_drop_database(url);

@@ -5,18 +5,6 @@
  */
 #include "relocate_load.h"
 
-#define HOLDS(url, schema, text)                                   \
-  do {                                                             \
-    char *holds = harness_value((url), RELOCATE_TABLES, (schema)); \
-    assert_string_equal(holds, (text));                            \
-    free(holds);                                                   \
-  } while (0)
-
-#define OLD_TABLES \
-  "r:Odd Name r:conversations S:conversations_id_seq v:sad_users S:tickets r:users S:users_id_seq"
-#define OLD_VIEWS "v:Odd Name v:conversations v:sad_users S:tickets v:users S:users_id_seq"
-#define NEW_STANDING "r:Odd Name r:conversations S:conversations_id_seq v:sad_users r:users"
-
 /* Holds a lock that lets writers go on, and a relocation not. */
 static void *stall(void *user) {
   harness_sql(
@@ -70,8 +58,8 @@ static void test_load(void **state) {
   writers_await(&all, 100);
   pthread_join(stopper, NULL);
   pthread_join(relocator, NULL);
-  HOLDS(url, "public", OLD_VIEWS " v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, NEW_STANDING);
+  relocate_assert_holds(url, "public", RELOCATE_OLD_VIEWS " v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_NEW_STANDING);
   print_message("moved; the longest statement took %.1f ms\n", (double)all.slowest_us / 1000);
   writers_await(&all, 200);
   /* The old version goes; then its names go, under the new one's load. */
@@ -81,8 +69,8 @@ static void test_load(void **state) {
   writers_await(&all, 100);
   writers_end(&all);
   check_rows(&all);
-  HOLDS(url, "public", "v:x_theirs");
-  HOLDS(url, RELOCATE_NEW, OLD_TABLES);
+  relocate_assert_holds(url, "public", "v:x_theirs");
+  relocate_assert_holds(url, RELOCATE_NEW, RELOCATE_OLD_TABLES);
   tenantdb_close(all.db);
   tenantdb_close(db);
   harness_drop_database(url);

@@ -5,20 +5,7 @@
 
 #include "fixture_standby.h"
 
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 /* With so many of them, made. */
 static tenantdb *ready(const char *standby, const char *const *more) {
@@ -577,24 +564,24 @@ static void test_not_renamed(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_exhausted, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_nobodys, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_taken, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_exhausted, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_nobodys, fixture_setup, fixture_teardown),
       cmocka_unit_test(test_names),
-      cmocka_unit_test_setup_teardown(test_quoted_catalog, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_reserved, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_levels, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_user, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_key, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_view, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_at_once, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_at_commit, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_at_commit_as_user, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_no_waiting, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_spoilt, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_other_owner, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_not_renamed, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_quoted_catalog, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_reserved, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_levels, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_user, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_refused, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_key, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_view, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_at_once, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_at_commit, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_at_commit_as_user, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_no_waiting, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_spoilt, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_other_owner, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_not_renamed, fixture_setup, fixture_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

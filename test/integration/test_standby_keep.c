@@ -6,20 +6,7 @@
 #include "catalog/work.h"
 #include "fixture_standby.h"
 
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 /* ---------------------------------------------------------------- as many as are wanted */
 
@@ -242,15 +229,15 @@ static void test_purges(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_many, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_rows, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_arguments, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_several, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_left, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_kept_name, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_login, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_other_registry, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_purges, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_many, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_rows, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_arguments, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_several, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_left, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_kept_name, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_login, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_other_registry, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_purges, fixture_setup, fixture_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,20 +6,7 @@
 #include "fixture_migrations.h"
 #include "fixture_standby.h"
 
-static const char *url;
-static tenantdb_error *error;
-
-static int setup(void **state) {
-  (void)state;
-  url = harness_database();
-  return 0;
-}
-
-static int teardown(void **state) {
-  (void)state;
-  harness_drop_database(url);
-  return 0;
-}
+#include "fixture_database.h"
 
 /* ---------------------------------------------------------------- migrated or replaced */
 
@@ -447,18 +434,18 @@ static void test_meanwhile_in_steps(void **state) {
 
 int main(void) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test_setup_teardown(test_migrated, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_replaced, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_declared, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_made_before, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_without_ledger, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_repaired, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_renamed, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_taken_before, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_passed_over, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_taken_from_under, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_meanwhile, setup, teardown),
-      cmocka_unit_test_setup_teardown(test_meanwhile_in_steps, setup, teardown),
+      cmocka_unit_test_setup_teardown(test_migrated, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_replaced, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_declared, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_made_before, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_without_ledger, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_repaired, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_renamed, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_taken_before, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_passed_over, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_taken_from_under, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_meanwhile, fixture_setup, fixture_teardown),
+      cmocka_unit_test_setup_teardown(test_meanwhile_in_steps, fixture_setup, fixture_teardown),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

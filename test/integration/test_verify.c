@@ -202,6 +202,10 @@ static const struct {
      "ALTER TABLE @.built DROP CONSTRAINT sane; ALTER TABLE @.built ADD CONSTRAINT sane CHECK (person > 0) "
      "NOT VALID",
      "changed constraint built.sane;", "ALTER TABLE @.built VALIDATE CONSTRAINT sane"},
+    {"statistics added", "CREATE STATISTICS @.more ON first, last FROM @.people", "extra statistics more;",
+     "DROP STATISTICS @.more"},
+    {"extension in the schema", "CREATE EXTENSION citext SCHEMA @", "extra extension citext;",
+     "DROP EXTENSION citext"},
 };
 
 static void run_sql(const char *pattern) {
@@ -263,6 +267,14 @@ static void test_columns(void **state) {
   run_sql("DROP TABLE @.stranger; ALTER TABLE @.people ALTER COLUMN score SET DEFAULT 0.00");
 }
 
+/* Row security of a table that nobody declared is no finding beside the table. */
+static void test_undeclared_row_security(void **state) {
+  (void)state;
+  run_sql("CREATE TABLE @.stranger (); ALTER TABLE @.stranger ENABLE ROW LEVEL SECURITY");
+  assert_string_equal(fixture_findings(db, "acme"), "extra relation stranger;");
+  run_sql("DROP TABLE @.stranger");
+}
+
 static void test_schema_and_role_gone(void **state) {
   (void)state;
   tenantdb_tenant *other = fixture_tenant(db, "lost");
@@ -281,6 +293,7 @@ int main(void) {
       cmocka_unit_test(test_states),
       cmocka_unit_test(test_damages),
       cmocka_unit_test(test_columns),
+      cmocka_unit_test(test_undeclared_row_security),
       cmocka_unit_test(test_schema_and_role_gone),
   };
   return cmocka_run_group_tests_name("verify", tests, setup, teardown);
