@@ -526,7 +526,7 @@ static void check_pool(void) {
   assert_int_equal(counts.lent, 0);
   assert_int_equal(counts.waiting, 0);
   int64_t seen = -1;
-  for (int i = 0; i < 100 && seen != counts.idle; i++) {
+  for (int i = 0; i < 1500 && seen != counts.idle; i++) {
     seen = harness_count(url,
                          "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
                          "application_name = 'tenantdb'");

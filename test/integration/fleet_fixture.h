@@ -148,7 +148,7 @@ static inline const char *fleet_schema(tenantdb *db, const char *slug) {
 /* How many of the library's connections do something just now; waits a little for that to become none. */
 static inline int64_t fleet_busy(const char *url) {
   int64_t busy = 1;
-  for (int i = 0; i < 100 && busy > 0; i++) {
+  for (int i = 0; i < 1500 && busy > 0; i++) {
     busy =
         harness_count(url,
                       "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> "

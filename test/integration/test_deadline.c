@@ -192,7 +192,7 @@ static void test_killed_before_commit(void **state) {
 static void *kill_in_commit(void *user) {
   int pid = 0;
   (void)user;
-  for (int i = 0; i < 200 && pid == 0; i++) {
+  for (int i = 0; i < 1500 && pid == 0; i++) {
     fixture_pause_us(10000);
     pid = (int)harness_count(url,
                              "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE datname = "

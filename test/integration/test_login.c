@@ -393,8 +393,8 @@ static void test_suspend(void **state) {
   harness_assert_ok(lease(elsewhere, tenant, &theirs), error);
   harness_assert_ok(tenantdb_tenant_suspend(db, "pause", NULL, &error), error);
   assert_int_equal(count_of(db->logins).open, 0);
-  for (int i = 0; i < 100 && harness_count(url, "SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'",
-                                           tenantdb_tenant_role(tenant));
+  for (int i = 0; i < 1500 && harness_count(url, "SELECT count(*) FROM pg_stat_activity WHERE usename = '%s'",
+                                            tenantdb_tenant_role(tenant));
        i++) {
     tndb_clock_sleep_ms(20);
   }

@@ -283,7 +283,7 @@ static void *client_of_library(void *number) {
 /* How many the pooler has; those of dropped clients, which it closes, take a moment to go. */
 static int64_t few_servers(void) {
   int64_t n = 0;
-  for (int i = 0; i < 100 && (n == 0 || n > SERVERS); i++) {
+  for (int i = 0; i < 1500 && (n == 0 || n > SERVERS); i++) {
     fixture_pause_us(i > 0 ? 30000 : 0);
     n = harness_count(url,
                       "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> "

@@ -268,9 +268,10 @@ static void test_server_lost_in_commit(void **state) {
       schema, schema, schema, schema);
   harness_assert_ok(tenantdb_session_send(session, "INSERT INTO items (n) VALUES (1)", NULL, &error), error);
   char *name = harness_database_name(url);
-  for (int i = 0; i < 200 && harness_count(url,
-                                           "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND "
-                                           "state = 'active' AND datname = current_database()") == 0;
+  for (int i = 0;
+       i < 1500 && harness_count(url,
+                                 "SELECT count(*) FROM pg_stat_activity WHERE query = 'COMMIT' AND "
+                                 "state = 'active' AND datname = current_database()") == 0;
        i++) {
     int32_t done;
     fixture_pause_us(10000);

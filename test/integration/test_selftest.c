@@ -100,9 +100,9 @@ static void test_leaves_nothing(void **state) {
   assert_int_equal(left, 0);
   fixture_run(session, "INSERT INTO notes (body) VALUES ('y')");
   harness_assert_ok(tenantdb_session_rollback(session, &error), error);
-  for (int i = 0; i < 100 && harness_count(url,
-                                           "SELECT count(*) FROM pg_stat_activity WHERE datname = "
-                                           "current_database() AND backend_type = 'client backend'") > 2;
+  for (int i = 0; i < 1500 && harness_count(url,
+                                            "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                            "current_database() AND backend_type = 'client backend'") > 2;
        i++) {
     fixture_pause_us(20000);
   }

@@ -301,7 +301,7 @@ static void test_closed_in_the_middle(void **state) {
     session = fixture_session(db, "a");
     assert_usable();
   }
-  for (int i = 0; i < 100 && busy() > 0; i++) {
+  for (int i = 0; i < 1500 && busy() > 0; i++) {
     fixture_pause_us(20000);
   }
   assert_int_equal(busy(), 0);
