@@ -67,7 +67,7 @@ TENANTDB_API tenantdb_run_options *tenantdb_run_options_new(void);
  * @options: options; NULL is allowed
  * @key:     one of: tenants (slugs or ids separated by commas), selector (conditions on tenants, as
  *           "plan=pro, version<5"; see doc/guide/fleet.md), states (which tenants, separated by commas;
- *           default active,suspended,archived), stream (both, shared or tenant; default both), to (a
+ *           default active,suspended,archived, and never who was moved away), stream (both, shared or tenant; default both), to (a
  *           version; default the newest, repeatable migrations included), order (linear: a migration older than
  *           what was applied is refused; linear_skip: it is passed over; any: it is applied; default linear),
  *           canary (a number of tenants, or a selector: who goes first, alone), waves (how many there are

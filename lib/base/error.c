@@ -136,14 +136,20 @@ static void one_line(char *text) {
 
 tenantdb_status tndb_origin(tenantdb_error **error, tenantdb_status status, int32_t reason,
                             const char *format, ...) {
+  va_list arguments;
+  va_start(arguments, format);
+  (void)tndb_vorigin(error, status, reason, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+tenantdb_status tndb_vorigin(tenantdb_error **error, tenantdb_status status, int32_t reason,
+                             const char *format, va_list arguments) {
   if (!error) {
     return status;
   }
   tndb_buffer text = TNDB_BUFFER_INIT;
-  va_list arguments;
-  va_start(arguments, format);
   tndb_buffer_vformat(&text, format, arguments);
-  va_end(arguments);
   char *message = tndb_buffer_take(&text);
   tenantdb_error *made = message ? tndb_new(tenantdb_error) : NULL;
   if (!made) {

@@ -10,6 +10,7 @@
 #ifndef TNDB_BASE_ERROR_H
 #define TNDB_BASE_ERROR_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -27,6 +28,9 @@ void tndb_error_reset(tenantdb_error **error);
  */
 tenantdb_status tndb_origin(tenantdb_error **error, tenantdb_status status, int32_t reason,
                             const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* The same for who has arguments of his own. */
+tenantdb_status tndb_vorigin(tenantdb_error **error, tenantdb_status status, int32_t reason,
+                             const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 /* Out of memory: the static object. */
 tenantdb_status tndb_no_memory(tenantdb_error **error);
 

@@ -35,6 +35,12 @@ typedef struct tndb_newborn_functions {
                                 tndb_ddl *ddl, tenantdb_error **error);
   /* Whether there is such a version of tenants' schemas. */
   bool (*knows)(const tndb_newborn *newborn, int64_t version);
+  /*
+   * Whether what a ledger, perhaps another database's, says of a tenant fits the set: it has all that was
+   * applied, as it was applied, and nothing between. `whose` is what a refusal begins with.
+   */
+  tenantdb_status (*fits)(const tndb_newborn *newborn, tndb_work *ledger, const char *id, const char *whose,
+                          tenantdb_error **error);
   /* In bootstrap's transaction, when the catalog is there: what is to be done with the shared bases. */
   tenantdb_status (*shared)(const tndb_newborn *newborn, tndb_work *work, tndb_shared_way *way,
                             tenantdb_error **error);

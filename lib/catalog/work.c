@@ -127,6 +127,18 @@ tenantdb_status tndb_work_query(tndb_work *work, const char *sql, int32_t count,
   return status;
 }
 
+tenantdb_status tndb_work_ask(tenantdb *db, const char *sql, int32_t count, const char *const *values,
+                              PGresult **rows, tenantdb_error **error) {
+  tndb_work work;
+  *rows = NULL;
+  tenantdb_status status = tndb_work_start_reading(&work, db, error);
+  if (!status) {
+    status = tndb_work_query(&work, sql, count, values, rows, error);
+  }
+  tndb_work_end(&work);
+  return status;
+}
+
 void tndb_work_record(tndb_work *work, const tndb_record *record) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_buffer_format(

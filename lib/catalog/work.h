@@ -56,6 +56,9 @@ tenantdb_status tndb_work_sync(tndb_work *work, tenantdb_error **error);
 /* The same for one statement, with its result handed over. */
 tenantdb_status tndb_work_query(tndb_work *work, const char *sql, int32_t count, const char *const *values,
                                 PGresult **rows, tenantdb_error **error);
+/* One query of who only reads, on a connection borrowed for it; *rows is NULL when it fails. */
+tenantdb_status tndb_work_ask(tenantdb *db, const char *sql, int32_t count, const char *const *values,
+                              PGresult **rows, tenantdb_error **error);
 /*
  * Queue the record of the finished operation and an audit row. `to` and `from`
  * are states' names or NULL; `key` and `hash` the idempotency key, or NULL.

@@ -132,7 +132,7 @@ tenantdb_status tenantdb_config_describe(const tenantdb_config *config, tenantdb
     tndb_buffer_format(&minimum, "%lld%s", (long long)property->minimum, unit);
     tndb_buffer_format(&maximum, "%lld%s", (long long)property->maximum, unit);
     const char *value = config ? tndb_config_text(config, property->option) : property->initial;
-    const char *type = property->choices ? property->choices : tndb_property_type_name(property->type);
+    const char *type = property->choices ? property->choices : tndb_value_type_name(property->type);
     const char *cells[] = {property->key,
                            type,
                            shown(property, value),

@@ -6,7 +6,7 @@
 #ifndef TNDB_CONFIG_PROPERTY_H
 #define TNDB_CONFIG_PROPERTY_H
 
-#include "base/error.h"
+#include "config/value.h"
 
 typedef enum tndb_option {
   TNDB_DATABASE_URL,
@@ -57,22 +57,10 @@ typedef enum tndb_option {
   TNDB_N_OPTIONS
 } tndb_option;
 
-typedef enum tndb_property_type {
-  TNDB_TYPE_PLAIN,      /* text of any kind */
-  TNDB_TYPE_SECRET,     /* text that may hold a password: never shown whole */
-  TNDB_TYPE_IDENTIFIER, /* a schema's name */
-  TNDB_TYPE_OPTIONAL_IDENTIFIER,
-  TNDB_TYPE_TEMPLATE, /* a name with {slug}, {hash}, {id} */
-  TNDB_TYPE_CHOICE,
-  TNDB_TYPE_NUMBER,
-  TNDB_TYPE_DURATION, /* kept in milliseconds */
-  TNDB_TYPE_FLAG
-} tndb_property_type;
-
 typedef struct tndb_property {
   tndb_option option;
   const char *key;
-  tndb_property_type type;
+  tndb_value_type type;
   const char *initial;
   int64_t minimum; /* of numbers, and of durations in milliseconds */
   int64_t maximum;
@@ -84,19 +72,9 @@ typedef struct tndb_property {
 const tndb_property *tndb_property_of(tndb_option option);
 /* The row of a key; NOT found raises UNKNOWN_OPTION with the nearest key. */
 const tndb_property *tndb_property_find(const char *key, tenantdb_error **error);
-const char *tndb_property_type_name(tndb_property_type type);
 
 /* Check a value; `number` receives what numbers, durations and flags mean, and a choice's place. */
 tenantdb_status tndb_property_parse(const tndb_property *property, const char *value, int64_t *number,
                                     tenantdb_error **error);
-/*
- * A duration: a number and a unit (ms, s, min, h, d), in milliseconds; without
- * a unit it is in seconds. False when it does not parse.
- */
-bool tndb_duration_parse(const char *text, int64_t *milliseconds);
-/* on/off, true/false, yes/no, 1/0. False when it does not parse. */
-bool tndb_flag_parse(const char *text, bool *flag);
-/* A whole number in decimal. False when it does not parse or overflows. */
-bool tndb_number_parse(const char *text, int64_t *number);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/answer.h"
 #include "catalog/tenants.h"
 #include "migrate/ledger.h"
 #include "migrate/ledger_options.h"
@@ -93,7 +94,6 @@ static tenantdb_status compare_shared(tndb_baseline *b, tndb_buffer *why, tenant
 static tenantdb_status shared_is_there(tndb_baseline *b, bool *there, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   const char *id = TNDB_LEDGER_SHARED;
-  tndb_work work;
   PGresult *rows;
   tndb_buffer_format(&sql,
                      "SELECT 1 FROM %smigrations WHERE tenant_id = $1 AND state = 'done' AND version >= %lld"
@@ -102,15 +102,11 @@ static tenantdb_status shared_is_there(tndb_baseline *b, bool *there, tenantdb_e
   if (sql.failed) {
     return tndb_no_memory(error);
   }
-  tenantdb_status status = tndb_work_start_reading(&work, b->db, error);
-  if (!status) {
-    status = tndb_work_query(&work, tndb_buffer_text(&sql), 1, &id, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(b->db, tndb_buffer_text(&sql), 1, &id, &rows, error);
   if (!status) {
     *there = PQntuples(rows) > 0;
-    PQclear(rows);
   }
-  tndb_work_end(&work);
+  PQclear(rows);
   return status;
 }
 
@@ -201,7 +197,7 @@ static tenantdb_status baseline(tndb_baseline *b, const tenantdb_ledger_options 
 tenantdb_status tenantdb_migration_baseline(tenantdb *db, const tenantdb_ledger_options *options,
                                             tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"tenant", "version", "outcome", "note"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
@@ -209,5 +205,5 @@ tenantdb_status tenantdb_migration_baseline(tenantdb *db, const tenantdb_ledger_
   status = baseline(&b, options, error);
   tndb_tenants_forget(db);
   tndb_buffer_free(&b.first);
-  return tndb_ledger_leave(status, b.table, result, error);
+  return tndb_answer_end(status, b.table, result, error);
 }

@@ -36,8 +36,7 @@ static void free_fleet(fleet *f) {
 static tenantdb_status read_there(fleet *f, tenantdb_error **error) {
   tndb_auto_text_array ids = TNDB_TEXT_ARRAY_INIT;
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_work work;
-  PGresult *rows = NULL;
+  PGresult *rows;
   const char *value = tndb_ledger_ids(&f->drift.list, false, &ids);
   tndb_buffer_format(&sql,
                      "SELECT EXISTS (SELECT FROM %smigrations m WHERE m.tenant_id = i.id AND m.state = 'done'"
@@ -49,15 +48,11 @@ static tenantdb_status read_there(fleet *f, tenantdb_error **error) {
   if (!value || sql.failed || !f->there || !f->why) {
     return tndb_no_memory(error);
   }
-  tenantdb_status status = tndb_work_start_reading(&work, f->b->db, error);
-  if (!status) {
-    status = tndb_work_query(&work, tndb_buffer_text(&sql), 1, &value, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(f->b->db, tndb_buffer_text(&sql), 1, &value, &rows, error);
   for (int i = 0; !status && i < PQntuples(rows); i++) {
     f->there[i] = PQgetvalue(rows, i, 0)[0] == 't';
   }
   PQclear(rows);
-  tndb_work_end(&work);
   return status;
 }
 

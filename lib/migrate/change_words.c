@@ -70,16 +70,12 @@ bool tndb_change_flag(const tenantdb_change *change, tndb_change_key key) {
 
 tenantdb_status tndb_change_bad(const tenantdb_change *change, tenantdb_error **error, const char *format,
                                 ...) {
-  tndb_auto_buffer text = TNDB_BUFFER_INIT;
   va_list arguments;
   va_start(arguments, format);
-  tndb_buffer_vformat(&text, format, arguments);
+  (void)tndb_vorigin(error, TENANTDB_MIGRATION, TENANTDB_REASON_BAD_CHANGE, format, arguments);
   va_end(arguments);
-  if (text.failed) {
-    return tndb_no_memory(error);
-  }
-  return tndb_origin(error, TENANTDB_MIGRATION, TENANTDB_REASON_BAD_CHANGE, "change %s: %s",
-                     change->kind ? change->kind->name : "?", tndb_buffer_text(&text));
+  tndb_error_prefix(error, "change %s", change->kind ? change->kind->name : "?");
+  return TENANTDB_MIGRATION;
 }
 
 const tndb_change_kind *tndb_change_kind_find(const char *name, tenantdb_error **error) {

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <tenantdb/ledger.h>
 
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "config/property.h"
 #include "migrate/ledger_options.h"
 #include "migrate/scratch.h"
@@ -63,21 +63,15 @@ static tenantdb_status get_forms(drafting *d, tenantdb_error **error) {
 /* ---------------------------------------------------------------- the files' names */
 
 static tenantdb_status read_clock(drafting *d, tenantdb_error **error) {
-  tndb_work work;
   PGresult *rows;
-  tenantdb_status status = tndb_work_start_reading(&work, d->db, error);
-  if (!status) {
-    status = tndb_work_query(&work,
-                             "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', "
-                             "'YYYYMMDDHH24MISS')",
-                             0, NULL, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(
+      d->db, "SELECT pg_catalog.to_char(pg_catalog.now() AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')", 0, NULL,
+      &rows, error);
   if (!status) {
     size_t length = strlen(PQgetvalue(rows, 0, 0));
     memcpy(d->now, PQgetvalue(rows, 0, 0), length < sizeof d->now ? length + 1 : 0);
-    PQclear(rows);
   }
-  tndb_work_end(&work);
+  PQclear(rows);
   return status;
 }
 
@@ -182,7 +176,7 @@ static tenantdb_status draft(drafting *d, const char *stream, tndb_table *table,
 tenantdb_status tenantdb_migration_draft(tenantdb *db, const char *stream, tenantdb_result **result,
                                          tenantdb_error **error) {
   static const char *const columns[] = {"file", "sql", "note"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (!status && !stream) {
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "stream is NULL");
   }
@@ -192,5 +186,5 @@ tenantdb_status tenantdb_migration_draft(tenantdb *db, const char *stream, tenan
   drafting d = {.db = db};
   tndb_table *table = tndb_table_new(columns, 3);
   status = draft(&d, stream, table, error);
-  return tndb_ledger_leave(status, table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 #include <tenantdb/ledger.h>
 
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "catalog/tenants.h"
 #include "config/property.h"
 #include "migrate/ledger.h"
@@ -35,8 +35,7 @@ static tenantdb_status read_history(tenantdb *db, const char *id, tndb_stream st
                                     tenantdb_error **error) {
   const tndb_use *use = (const tndb_use *)tndb_newborn_of(db);
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_work work;
-  PGresult *rows = NULL;
+  PGresult *rows;
   tndb_buffer_format(&sql,
                      "SELECT version, name, kind, title, state, sum, steps, steps_done, attempts,"
                      " pg_catalog.to_char(started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US\"+00\"'),"
@@ -47,10 +46,7 @@ static tenantdb_status read_history(tenantdb *db, const char *id, tndb_stream st
   if (sql.failed) {
     return tndb_no_memory(error);
   }
-  tenantdb_status status = tndb_work_start_reading(&work, db, error);
-  if (!status) {
-    status = tndb_work_query(&work, tndb_buffer_text(&sql), 1, &id, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(db, tndb_buffer_text(&sql), 1, &id, &rows, error);
   for (int row = 0; !status && row < PQntuples(rows); row++) {
     const char *cells[N_COLUMNS];
     for (int column = 0; column < N_COLUMNS - 1; column++) {
@@ -61,7 +57,6 @@ static tenantdb_status read_history(tenantdb *db, const char *id, tndb_stream st
     tndb_table_row(table, cells);
   }
   PQclear(rows);
-  tndb_work_end(&work);
   return status;
 }
 
@@ -71,7 +66,7 @@ tenantdb_status tenantdb_migration_history(tenantdb *db, const char *tenant, ten
       "version",     "name",     "kind",       "title",    "state",      "sum",
       "present",     "steps",    "steps_done", "attempts", "started_at", "finished_at",
       "duration_ms", "sqlstate", "error",      "run",      "actor"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
@@ -83,5 +78,5 @@ tenantdb_status tenantdb_migration_history(tenantdb *db, const char *tenant, ten
                           known ? TNDB_STREAM_TENANT : TNDB_STREAM_SHARED, table, error);
   }
   tenantdb_tenant_free(known);
-  return tndb_ledger_leave(status, table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

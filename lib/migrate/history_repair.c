@@ -2,7 +2,7 @@
 /* The ledger is made to fit files that somebody has edited knowingly. */
 #include <string.h>
 
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "config/property.h"
 #include "migrate/ledger.h"
 #include "migrate/ledger_options.h"
@@ -108,21 +108,16 @@ static tenantdb_status carry_out(tenantdb *db, const tenantdb_migrations *set,
 /* Before the tenants are listed: one that is taken meanwhile is on one of the lists, or both. */
 static tenantdb_status add_standbys(tenantdb *db, tndb_text_array *ids, tenantdb_error **error) {
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_work work;
-  PGresult *rows = NULL;
+  PGresult *rows;
   tndb_buffer_format(&sql, "SELECT id FROM %sstandby_schemas", db->catalog);
   if (sql.failed) {
     return tndb_no_memory(error);
   }
-  tenantdb_status status = tndb_work_start_reading(&work, db, error);
-  if (!status) {
-    status = tndb_work_query(&work, tndb_buffer_text(&sql), 0, NULL, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(db, tndb_buffer_text(&sql), 0, NULL, &rows, error);
   for (int row = 0; !status && row < PQntuples(rows); row++) {
     tndb_text_array_add(ids, PQgetvalue(rows, row, 0));
   }
   PQclear(rows);
-  tndb_work_end(&work);
   return status;
 }
 
@@ -161,11 +156,11 @@ static tenantdb_status repair(tenantdb *db, const tenantdb_ledger_options *optio
 tenantdb_status tenantdb_migration_repair(tenantdb *db, const tenantdb_ledger_options *options,
                                           tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"version", "name", "file", "action", "tenants"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
   tndb_table *table = tndb_table_new(columns, 5);
   status = repair(db, options, table, error);
-  return tndb_ledger_leave(status, table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

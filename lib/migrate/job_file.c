@@ -5,6 +5,7 @@
 #include "catalog/bind.h"
 #include "catalog/database.h"
 #include "migrate/job_state.h"
+#include "pg/prepared.h"
 #include "sql/lasting.h"
 #include "sql/lexer.h"
 
@@ -105,7 +106,7 @@ void tndb_job_apply(tndb_job *job) {
   }
   s->open = job->order.dry;
   if (!job->order.dry) {
-    s->places.commit = tndb_exchange_send(job->conn, "COMMIT", NULL);
+    s->places.commit = tndb_prepared_send_fixed(job->conn, "commit", "COMMIT", NULL);
   }
   tndb_job_talk(job, applied, tndb_job_steps_ms(job, s->steps->count));
 }

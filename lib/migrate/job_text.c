@@ -38,8 +38,8 @@ static target_kind kind_of(const tndb_job *job) {
 
 /* $2 the schema, $6 the id. What is wrong with the target, NULL when nothing is; %s is the catalog. */
 static const char wrong_tenant[] =
-    ", " CHECK
-    "state ' || nullif(coalesce((SELECT CASE WHEN t.schema_name <> $2 THEN 'moved' WHEN t.state IN"
+    ", " CHECK "state ' || nullif(coalesce((SELECT CASE WHEN t.schema_name <> $2 OR " TNDB_MOVED_AWAY
+    " THEN 'moved' WHEN t.state IN"
     " " TNDB_MIGRATED_STATES " THEN '' ELSE t.state END FROM %stenants t WHERE t.id = $6), 'gone'), '')";
 /* Locked, so that creators pass it over until the file is done: what is renamed under its hands fails. */
 static const char wrong_standby[] =
@@ -76,7 +76,8 @@ void tndb_job_send(tndb_job *job, const char *sql) {
 }
 
 void tndb_job_send_begin(tndb_job *job) {
-  tndb_job_send(job, "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
+  static const char sql[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+  (void)tndb_prepared_send_fixed(job->conn, "migrate begin", sql, NULL);
 }
 
 static size_t send_fixed(const tndb_job *job, const char *key, const tndb_buffer *sql,

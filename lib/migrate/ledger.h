@@ -14,6 +14,7 @@
 #define TNDB_MIGRATE_LEDGER_H
 
 #include "base/random.h"
+#include "catalog/tenants.h"
 #include "catalog/work.h"
 #include "migrate/set.h"
 
@@ -22,6 +23,8 @@
 
 /* The states of tenants who have a schema, and so are migrated: those archived come back one day. */
 #define TNDB_MIGRATED_STATES "('active', 'suspended', 'archived')"
+/* Of those, of tenants t, who was moved away does not: he is migrated where he is, and what he left is shut. */
+#define TNDB_MOVED_AWAY "(t.state = 'archived' AND t.properties ? '" TNDB_TENANT_MOVED_TO "')"
 
 typedef struct tndb_ledger_row {
   int64_t version;

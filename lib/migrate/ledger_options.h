@@ -5,7 +5,6 @@
 
 #include <tenantdb/ledger.h>
 
-#include "base/result.h"
 #include "catalog/text_array.h"
 #include "migrate/set.h"
 #include "tenant/schema_options.h"
@@ -15,18 +14,12 @@
 #define TNDB_LEDGER_UNSAID INT64_C(-3)
 
 typedef struct tndb_ledger_settings {
-  const tenantdb_schema_options *tenants; /* who: belongs to the options; NULL for all */
+  tndb_fleet_who who;
   tndb_stream stream;
   int64_t version; /* or one of the above */
   bool force;
   bool chosen; /* tenants or a selector were given */
 } tndb_ledger_settings;
-
-/* How a public call that answers a table begins: its arguments. */
-tenantdb_status tndb_ledger_enter(tenantdb *db, tenantdb_result **result, tenantdb_error **error);
-/* And how it ends: takes the table, which is the answer unless `status` says that there is none. */
-tenantdb_status tndb_ledger_leave(tenantdb_status status, tndb_table *table, tenantdb_result **result,
-                                  tenantdb_error **error);
 
 /* `options` may be NULL. */
 tenantdb_status tndb_ledger_settings_read(const tenantdb_ledger_options *options,

@@ -10,8 +10,9 @@
  * and begins each as soon as one of its connections is free (run_slot.c). A
  * member's result is written in the transaction of his last migration, so
  * that the two are one; other results, and what else there is to write and to ask,
- * go together in one exchange every now and then, the beat (run_beat.c), while the
- * connections are busy. So a tenant costs no round trip but his job's.
+ * go together in one exchange every now and then, the beat (run_beat.c), on a
+ * connection that is polled beside the others. So a tenant costs no round trip but his job's, and
+ * nobody who has something to do waits for what others are told.
  *
  * Who takes a member whose lease ran out finds in the ledger what was done, and
  * the job's lock keeps him off what is still being done: the lease saves work, the
@@ -43,6 +44,7 @@ typedef struct tndb_run_member {
   bool shared; /* the shared stream */
   bool standby;
   bool stale;   /* what is known of him and his ledger is to be read (again) */
+  bool asked;   /* … and the beat under way does */
   bool gone;    /* he is no tenant any more */
   bool renewed; /* it was read again once since something looked as if it had changed */
   int64_t version;
@@ -96,6 +98,22 @@ typedef enum tndb_run_state {
 } tndb_run_state;
 const char *tndb_run_state_name(tndb_run_state state);
 
+/* A beat under way, or the last one. */
+typedef struct tndb_run_beat {
+  tndb_conn *conn; /* NULL: none is under way */
+  short events;    /* what it waits for */
+  int64_t allowed_ms;
+  tndb_deadline deadline;
+  int64_t since;
+  int64_t took_ms; /* the last that ended well */
+  bool idle;       /* nothing else was under way when it began */
+  bool renews;
+  size_t n_results; /* of the queue, the first so many are said */
+  size_t stale;     /* places of answers */
+  size_t claim;
+  size_t look;
+} tndb_run_beat;
+
 struct tenantdb_run {
   uint32_t magic;
   tenantdb *db;
@@ -121,7 +139,9 @@ struct tenantdb_run {
   int32_t wave;
   int64_t n_over; /* members that were begun and are over, and how long they took together */
   int64_t over_ms;
+  tndb_run_beat beat;
   bool empty;      /* the last time there was nobody to be taken */
+  bool settled;    /* nothing was under way, nobody is to be taken, and all is written */
   bool draining;   /* nobody further begins */
   bool starved;    /* there was no connection for the beat */
   bool views;      /* of tenants changed under views over them */
@@ -216,8 +236,17 @@ void tndb_run_settle(tenantdb_run *run, tndb_run_member *member, tndb_job_outcom
  * was taken, and by whom; that is found out again from the ledger, which is never written so.
  */
 #define TNDB_RUN_HASTE "SELECT pg_catalog.set_config('synchronous_commit', 'off', true)"
-/* Write results, renew, take members, look at the run. On a connection that stays the caller's. */
-tenantdb_status tndb_run_beat(tenantdb_run *run, tndb_conn *conn, tenantdb_error **error);
+/*
+ * Write results, renew, take members, look at the run. Takes the connection, and gives it back when it is over; a
+ * failure ends it, and what was to be written is still to be.
+ */
+tenantdb_status tndb_run_beat_begin(tenantdb_run *run, tndb_conn *conn, tenantdb_error **error);
+/* Do what can be done without waiting. */
+tenantdb_status tndb_run_beat_step(tenantdb_run *run, bool readable, tenantdb_error **error);
+/* Wait for the one under way, if there is one; what it says is lost. */
+void tndb_run_beat_end(tenantdb_run *run, tndb_deadline deadline);
+/* Whether more members are to be taken, if there are any. */
+bool tndb_run_is_hungry(const tenantdb_run *run);
 /* Let go of those who were taken and not begun. */
 tenantdb_status tndb_run_put_back(tenantdb_run *run, tndb_conn *conn, tenantdb_error **error);
 /* Everybody taken is done: the next wave, or the end. *waits: others still have somebody. */

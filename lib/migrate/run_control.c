@@ -47,80 +47,69 @@ static tenantdb_status steer(const tenantdb_run *run, tndb_conn *conn, const cha
   return status;
 }
 
+/* How a public call steers a run. */
+static tenantdb_status command(tenantdb_run *run, const char *pattern, const char *what,
+                               tenantdb_error **error) {
+  tndb_error_reset(error);
+  tenantdb_status status = tndb_run_check_stored(run, error);
+  return status ? status : steer(run, NULL, pattern, what, error);
+}
+
 /* The row as it was, locked: what is changed and what is answered fit together. */
 #define BEFORE "WITH old AS MATERIALIZED (SELECT id, state FROM @runs WHERE id = $1::uuid FOR UPDATE)"
+#define AFTER " RETURNING 1) SELECT old.state, EXISTS (SELECT FROM changed) FROM old"
+
+static const char pause_sql[] = BEFORE
+    ", changed AS (UPDATE @runs r SET state = 'paused', updated_at = now() FROM old WHERE"
+    " r.id = old.id AND old.state IN ('running', 'paused')" AFTER;
 
 tenantdb_status tndb_run_pause_on(const tenantdb_run *run, tndb_conn *conn, tenantdb_error **error) {
-  return steer(run, conn,
-               BEFORE
-               ", changed AS (UPDATE @runs r SET state = 'paused', updated_at = now() FROM old WHERE"
-               " r.id = old.id AND old.state IN ('running', 'paused') RETURNING 1) SELECT old.state,"
-               " EXISTS (SELECT FROM changed) FROM old",
-               "paused", error);
+  return steer(run, conn, pause_sql, "paused", error);
 }
 
 tenantdb_status tenantdb_run_pause(tenantdb_run *run, tenantdb_error **error) {
-  tndb_error_reset(error);
-  tenantdb_status status = tndb_run_check_stored(run, error);
-  return status ? status : tndb_run_pause_on(run, NULL, error);
+  return command(run, pause_sql, "paused", error);
 }
 
 tenantdb_status tenantdb_run_resume(tenantdb_run *run, tenantdb_error **error) {
-  tndb_error_reset(error);
-  tenantdb_status status = tndb_run_check_stored(run, error);
-  if (status) {
-    return status;
-  }
   /* The shared stream's failure is not forgiven: nothing goes on without it, so it is tried again. */
-  return steer(run, NULL,
-               BEFORE
-               ", again AS (UPDATE @run_members m SET state = 'waiting', attempts = 0, error = NULL,"
-               " status = NULL, sqlstate = NULL, file = NULL, line = NULL FROM old WHERE m.run_id ="
-               " old.id AND m.wave = 0 AND m.state = 'failed' AND old.state = 'stopped'), changed AS"
-               " (UPDATE @runs r SET state = 'running', note = NULL, updated_at = now(), failure_limit ="
-               " r.failure_limit + CASE WHEN old.state = 'stopped' THEN (SELECT pg_catalog.count(*)"
-               " FROM @run_members m WHERE m.run_id = r.id AND m.wave > 0 AND m.state ="
-               " 'failed') - coalesce((r.settings"
-               " ->> '.forgiven')::bigint, 0) ELSE 0 END, settings = CASE WHEN old.state = 'stopped' THEN"
-               " r.settings || pg_catalog.jsonb_build_object('.forgiven', (SELECT pg_catalog.count(*) FROM"
-               " @run_members m WHERE m.run_id = r.id AND m.wave > 0 AND m.state = 'failed')) ELSE "
-               "r.settings END FROM old"
-               " WHERE r.id = old.id AND old.state IN ('running', 'paused', 'stopped') RETURNING 1)"
-               " SELECT old.state, EXISTS (SELECT FROM changed) FROM old",
-               "resumed", error);
+  return command(run,
+                 BEFORE
+                 ", again AS (UPDATE @run_members m SET state = 'waiting', attempts = 0, error = NULL,"
+                 " status = NULL, sqlstate = NULL, file = NULL, line = NULL FROM old WHERE m.run_id ="
+                 " old.id AND m.wave = 0 AND m.state = 'failed' AND old.state = 'stopped'), changed AS"
+                 " (UPDATE @runs r SET state = 'running', note = NULL, updated_at = now(), failure_limit ="
+                 " r.failure_limit + CASE WHEN old.state = 'stopped' THEN (SELECT pg_catalog.count(*)"
+                 " FROM @run_members m WHERE m.run_id = r.id AND m.wave > 0 AND m.state ="
+                 " 'failed') - coalesce((r.settings"
+                 " ->> '.forgiven')::bigint, 0) ELSE 0 END, settings = CASE WHEN old.state = 'stopped' THEN"
+                 " r.settings || pg_catalog.jsonb_build_object('.forgiven', (SELECT pg_catalog.count(*) FROM"
+                 " @run_members m WHERE m.run_id = r.id AND m.wave > 0 AND m.state = 'failed')) ELSE "
+                 "r.settings END FROM old"
+                 " WHERE r.id = old.id AND old.state IN ('running', 'paused', 'stopped')" AFTER,
+                 "resumed", error);
 }
 
 tenantdb_status tenantdb_run_abort(tenantdb_run *run, tenantdb_error **error) {
-  tndb_error_reset(error);
-  tenantdb_status status = tndb_run_check_stored(run, error);
-  if (status) {
-    return status;
-  }
-  return steer(run, NULL,
-               BEFORE
-               ", skipped AS (UPDATE @run_members m SET state = 'skipped' FROM old WHERE m.run_id ="
-               " old.id AND m.state IN ('waiting', 'deferred') AND old.state <> 'done'), changed AS"
-               " (UPDATE @runs r SET state = 'aborted', finished_at = now(), updated_at = now() FROM"
-               " old WHERE r.id = old.id AND old.state <> 'done' RETURNING 1) SELECT old.state, EXISTS"
-               " (SELECT FROM changed) FROM old",
-               "aborted", error);
+  return command(run,
+                 BEFORE
+                 ", skipped AS (UPDATE @run_members m SET state = 'skipped' FROM old WHERE m.run_id ="
+                 " old.id AND m.state IN ('waiting', 'deferred') AND old.state <> 'done'), changed AS"
+                 " (UPDATE @runs r SET state = 'aborted', finished_at = now(), updated_at = now() FROM"
+                 " old WHERE r.id = old.id AND old.state <> 'done'" AFTER,
+                 "aborted", error);
 }
 
 tenantdb_status tenantdb_run_retry_failed(tenantdb_run *run, tenantdb_error **error) {
-  tndb_error_reset(error);
-  tenantdb_status status = tndb_run_check_stored(run, error);
-  if (status) {
-    return status;
-  }
-  return steer(run, NULL,
-               BEFORE
-               ", again AS (UPDATE @run_members m SET state = 'waiting', attempts = 0, error = NULL,"
-               " status = NULL, sqlstate = NULL, file = NULL, line = NULL, blocker = NULL, finished_at"
-               " = NULL FROM old WHERE m.run_id = old.id AND m.state = 'failed' AND old.state <>"
-               " 'aborted'), changed AS (UPDATE @runs r SET state = 'running', note = NULL, finished_at"
-               " = NULL, updated_at = now(), failure_limit = r.failure_limit - coalesce((r.settings ->>"
-               " '.forgiven')::integer, 0), settings = r.settings - '.forgiven' FROM old WHERE r.id = old.id"
-               " AND old.state <> 'aborted'"
-               " RETURNING 1) SELECT old.state, EXISTS (SELECT FROM changed) FROM old",
-               "gone on with", error);
+  return command(
+      run,
+      BEFORE
+      ", again AS (UPDATE @run_members m SET state = 'waiting', attempts = 0, error = NULL,"
+      " status = NULL, sqlstate = NULL, file = NULL, line = NULL, blocker = NULL, finished_at"
+      " = NULL FROM old WHERE m.run_id = old.id AND m.state = 'failed' AND old.state <>"
+      " 'aborted'), changed AS (UPDATE @runs r SET state = 'running', note = NULL, finished_at"
+      " = NULL, updated_at = now(), failure_limit = r.failure_limit - coalesce((r.settings ->>"
+      " '.forgiven')::integer, 0), settings = r.settings - '.forgiven' FROM old WHERE r.id = old.id"
+      " AND old.state <> 'aborted'" AFTER,
+      "gone on with", error);
 }

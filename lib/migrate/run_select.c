@@ -211,7 +211,7 @@ static void append_states(const tndb_run_settings *settings, tndb_buffer *sql) {
       comma = ", ";
     }
   }
-  tndb_buffer_append(sql, ")");
+  tndb_buffer_append(sql, ") AND NOT " TNDB_MOVED_AWAY);
 }
 
 static tenantdb_status append_chosen(const tndb_run_aim *aim, tndb_run_query *query, tenantdb_error **error) {
@@ -271,19 +271,29 @@ static void append_unfit(const tndb_run_aim *aim, tndb_stream stream, tndb_buffe
                      (long long)tndb_migrations_newest(aim->set, stream));
 }
 
+/*
+ * What the ledger's rows m say that were carried out, beside the set's files f: which version a baseline
+ * covers (or NULL), how many of the files there are, and whether one does not fit; up to another condition on m.
+ */
+static void append_carried_out(const tndb_run_aim *aim, tndb_stream stream, tndb_buffer *sql) {
+  tndb_buffer_append(
+      sql,
+      "pg_catalog.max(m.version) FILTER (WHERE m.kind IN ('baseline', 'checkpoint')) AS covered,"
+      " pg_catalog.count(*) FILTER (WHERE m.kind = 'versioned' AND f.version IS NOT NULL) AS n,"
+      " pg_catalog.bool_or");
+  append_unfit(aim, stream, sql);
+  tndb_buffer_format(sql, " AS edited FROM %smigrations m LEFT JOIN ", aim->db->catalog);
+  append_files(aim, stream, sql);
+  tndb_buffer_append(sql, " ON f.version = m.version WHERE m.state = 'done' AND m.name = '' AND ");
+}
+
 /* The list `odd`: whose rows in the ledger do not fit the set: one was edited or is gone, or there is a gap. */
 static void append_odd(const tndb_run_aim *aim, tndb_buffer *sql) {
+  tndb_buffer_append(sql, ", ledger AS (SELECT m.tenant_id, ");
+  append_carried_out(aim, TNDB_STREAM_TENANT, sql);
   tndb_buffer_append(sql,
-                     ", ledger AS (SELECT m.tenant_id, pg_catalog.max(m.version) FILTER (WHERE m.kind IN"
-                     " ('baseline', 'checkpoint')) AS covered, pg_catalog.count(*) FILTER (WHERE"
-                     " m.kind = 'versioned' AND f.version IS NOT NULL) AS n, pg_catalog.bool_or");
-  append_unfit(aim, TNDB_STREAM_TENANT, sql);
-  tndb_buffer_format(sql, " AS edited FROM %smigrations m LEFT JOIN ", aim->db->catalog);
-  append_files(aim, TNDB_STREAM_TENANT, sql);
-  tndb_buffer_append(sql,
-                     " ON f.version = m.version WHERE m.stream = 'tenant' AND m.state = 'done' AND m.name ="
-                     " '' GROUP BY m.tenant_id), odd AS (SELECT c.id, c.slug, coalesce(l.edited, false) AS"
-                     " edited, coalesce(l.n, 0) < ");
+                     "m.stream = 'tenant' GROUP BY m.tenant_id), odd AS (SELECT c.id, c.slug,"
+                     " coalesce(l.edited, false) AS edited, coalesce(l.n, 0) < ");
   append_rank(aim, TNDB_STREAM_TENANT, "c.version", sql);
   tndb_buffer_append(sql, " - ");
   append_rank(aim, TNDB_STREAM_TENANT, "coalesce(l.covered, 0)", sql);
@@ -327,29 +337,21 @@ static void append_lacking(const tndb_run_aim *aim, tndb_buffer *sql) {
 /* The row `shared`. What is odd about it is for the job to refuse. */
 static void append_shared(const tndb_run_aim *aim, tndb_buffer *sql) {
   size_t repeatables = aim->settings->shared ? count_repeatables(aim, TNDB_STREAM_SHARED) : 0;
-  tndb_buffer_append(sql,
-                     ", ours AS (SELECT coalesce(pg_catalog.max(m.version) FILTER (WHERE m.state = 'done'),"
-                     " 0) AS version, coalesce(pg_catalog.max(m.version) FILTER (WHERE m.state = 'done' AND"
-                     " m.kind IN ('baseline', 'checkpoint')), 0) AS covered, pg_catalog.count(*) FILTER"
-                     " (WHERE m.state = 'done' AND m.kind = 'versioned' AND f.version IS NOT NULL) AS n,"
-                     " coalesce(pg_catalog.bool_or(m.state = 'done' AND ");
-  append_unfit(aim, TNDB_STREAM_SHARED, sql);
-  tndb_buffer_format(sql, "), false) AS edited FROM %smigrations m LEFT JOIN ", aim->db->catalog);
-  append_files(aim, TNDB_STREAM_SHARED, sql);
-  tndb_buffer_append(sql, " ON f.version = m.version AND m.name = '' WHERE m.tenant_id = '" TNDB_LEDGER_SHARED
-                          "'), shared AS (SELECT o.version, ");
+  tndb_buffer_append(sql, ", ours AS (SELECT coalesce(pg_catalog.max(m.version), 0) AS version, ");
+  append_carried_out(aim, TNDB_STREAM_SHARED, sql);
+  tndb_buffer_append(sql, "m.tenant_id = '" TNDB_LEDGER_SHARED "'), shared AS (SELECT o.version, ");
   if (!aim->settings->shared) {
     tndb_buffer_append(sql, "false");
   } else if (aim->settings->down) {
     tndb_buffer_format(sql, "o.version > %lld", (long long)aim->settings->to);
   } else {
-    tndb_buffer_format(sql, "o.version < %lld OR o.edited",
+    tndb_buffer_format(sql, "o.version < %lld OR coalesce(o.edited, false)",
                        (long long)tndb_run_goal(aim, TNDB_STREAM_SHARED));
     if (aim->settings->order != TNDB_RUN_SKIP) {
       tndb_buffer_append(sql, " OR o.n < ");
       append_rank(aim, TNDB_STREAM_SHARED, "o.version", sql);
       tndb_buffer_append(sql, " - ");
-      append_rank(aim, TNDB_STREAM_SHARED, "o.covered", sql);
+      append_rank(aim, TNDB_STREAM_SHARED, "coalesce(o.covered, 0)", sql);
     }
     if (repeatables) {
       tndb_buffer_append(sql, " OR (EXISTS (SELECT FROM ");
@@ -421,18 +423,23 @@ void tndb_run_select_faults(const tndb_run_aim *aim, tndb_run_query *query) {
                        " lower(pg_catalog.btrim(n) COLLATE \"C\") OR (t.state <> 'deleted' AND lower(t.slug"
                        " COLLATE \"C\") = lower(pg_catalog.btrim(n) COLLATE \"C\"))) LIMIT 1), ",
                        catalog);
-    tndb_buffer_format(
-        sql,
-        "(SELECT t.slug || ' is ' || t.state FROM %stenants t WHERE t.state NOT IN " TNDB_MIGRATED_STATES
-        " AND ",
-        catalog);
+    tndb_buffer_format(sql,
+                       "(SELECT t.slug || ' is ' || CASE WHEN " TNDB_MOVED_AWAY
+                       " THEN 'moved to another database' ELSE t.state"
+                       " END FROM %stenants t WHERE (t.state NOT IN " TNDB_MIGRATED_STATES
+                       " OR " TNDB_MOVED_AWAY ") AND ",
+                       catalog);
     append_named(aim->settings->tenants, sql);
     tndb_buffer_append(sql, " LIMIT 1), ");
   } else {
     tndb_buffer_append(sql, "NULL, NULL, ");
   }
-  tndb_buffer_append(sql, "(SELECT t.slug FROM lacking t WHERE ");
-  tndb_buffer_format(sql, TNDB_LACKS_BASELINE, catalog);
+  /* Whom the ledger knows first, apart: of the others there are none as a rule, and schemas are not looked at. */
+  tndb_buffer_format(
+      sql,
+      "(SELECT t.slug FROM (SELECT l.* FROM lacking l WHERE NOT EXISTS (SELECT FROM %smigrations m"
+      " WHERE m.tenant_id = l.id AND m.state = 'done') OFFSET 0) t WHERE " TNDB_LACKS_BASELINE,
+      catalog, catalog);
   tndb_buffer_append(sql, " LIMIT 1), ");
   tndb_buffer_append(
       sql, !aim->checks || !tndb_run_has_odd(aim) ? "NULL, NULL"

@@ -41,21 +41,21 @@ static tenantdb_status forgive(tenantdb_run *run, tenantdb_status status, tenant
   return status;
 }
 
-/* A beat, when there is a connection for it; when nothing is under way one is waited for. */
+/* Whether what a connection is wanted for can wait until somebody of ours gives one back. */
+static bool is_busy(const tenantdb_run *run) {
+  return run->active > 0 || run->beat.conn;
+}
+
+/* A beat begins, when there is a connection for it; when nothing is under way one is waited for. */
 static tenantdb_status beat(tenantdb_run *run, tenantdb_error **error) {
   tndb_conn *conn = NULL;
-  tenantdb_status status = borrow(run, "", run->active == 0, &conn, error);
+  tenantdb_status status = borrow(run, "", !is_busy(run), &conn, error);
   run->starved = !conn;
-  if (conn) {
-    status = forgive(run, tndb_run_beat(run, conn, error), error);
-    tndb_pool_release(conn);
-  }
-  return status;
+  return conn ? forgive(run, tndb_run_beat_begin(run, conn, error), error) : status;
 }
 
 static bool wants_beat(const tenantdb_run *run) {
-  bool hungry =
-      !run->draining && !run->empty && run->state == TNDB_RUN_RUNNING && run->ready.count < run->n_slots;
+  bool hungry = !run->empty && tndb_run_is_hungry(run);
   return run->starved || run->urgent || hungry || tndb_clock_ms() >= run->beat_at;
 }
 
@@ -123,12 +123,17 @@ static tenantdb_status begin_one(tenantdb_run *run, tndb_run_slot *slot, bool *n
   if (!member) {
     return TENANTDB_OK;
   }
+  if (member->shared && run->beat.conn) { /* that is waited for: when nothing is under way */
+    put_first(&run->ready, member);
+    *none = true;
+    return TENANTDB_OK;
+  }
   if (member->shared) {
     migrate_shared(run, member);
     return TENANTDB_OK;
   }
   tndb_conn *conn = keep(run, slot, member);
-  tenantdb_status status = conn ? TENANTDB_OK : borrow(run, member->id, run->active == 0, &conn, error);
+  tenantdb_status status = conn ? TENANTDB_OK : borrow(run, member->id, !is_busy(run), &conn, error);
   if (conn) {
     status = tndb_run_slot_begin(slot, member, conn, error);
     if (status) {
@@ -138,7 +143,7 @@ static tenantdb_status begin_one(tenantdb_run *run, tndb_run_slot *slot, bool *n
   }
   put_first(&run->ready, member);
   *none = true;
-  if (status && run->active > 0) { /* those under way will find out by themselves */
+  if (status && is_busy(run)) { /* those under way will find out by themselves */
     tenantdb_error_free(error ? *error : NULL);
     tndb_error_reset(error);
     status = TENANTDB_OK;
@@ -183,9 +188,22 @@ static void advance_all(tenantdb_run *run) {
   }
 }
 
+/* The beat's connection is the last of those that are polled. */
+static tenantdb_status advance_beat(tenantdb_run *run, tenantdb_error **error) {
+  short events = run->sockets[run->n_slots].revents;
+  if (!run->beat.conn || (events == 0 && tndb_deadline_left(run->beat.deadline) != 0)) {
+    return TENANTDB_OK;
+  }
+  return forgive(run, tndb_run_beat_step(run, (events & ~POLLOUT) != 0, error), error);
+}
+
 static tenantdb_status wait_for_any(tenantdb_run *run, tenantdb_error **error) {
+  const tndb_run_beat *talk = &run->beat;
   tndb_deadline until = tndb_clock_ms() + IDLE_MS;
-  until = run->starved ? until : tndb_deadline_min(until, run->beat_at);
+  until = talk->conn     ? tndb_deadline_min(until, talk->deadline)
+          : run->starved ? until
+                         : tndb_deadline_min(until, run->beat_at);
+  run->sockets[run->n_slots] = (struct pollfd){talk->conn ? PQsocket(talk->conn->pg) : -1, talk->events, 0};
   for (size_t i = 0; i < run->n_slots; i++) {
     const tndb_run_slot *slot = &run->slots[i];
     bool polled = talks(slot);
@@ -193,12 +211,12 @@ static tenantdb_status wait_for_any(tenantdb_run *run, tenantdb_error **error) {
     run->sockets[i] = (struct pollfd){polled ? PQsocket(slot->job.conn->pg) : -1, events, 0};
     until = slot->member ? tndb_deadline_min(until, due(slot)) : until;
   }
-  if (tndb_wait_many(run->sockets, run->n_slots, until) < 0) {
+  if (tndb_wait_many(run->sockets, run->n_slots + 1, until) < 0) {
     return tndb_origin(error, TENANTDB_INTERNAL, TENANTDB_REASON_INTERNAL,
                        "the system refuses to wait for %zu sockets", run->n_slots);
   }
   advance_all(run);
-  return TENANTDB_OK;
+  return advance_beat(run, error);
 }
 
 /* Nothing of ours is under way. Wait for members who may begin later, or for what others do. */
@@ -234,7 +252,7 @@ static tenantdb_status tell(tenantdb_run *run, tenantdb_error **error) {
   if (!run->tells || tndb_clock_ms() < run->tell_at) {
     return TENANTDB_OK;
   }
-  tenantdb_status status = borrow(run, "", run->active == 0, &conn, error);
+  tenantdb_status status = borrow(run, "", !is_busy(run), &conn, error);
   if (conn) {
     run->tell_at = tndb_clock_ms() + TELL_MS;
     status = forgive(run, tell_on(run, conn, error), error);
@@ -258,7 +276,7 @@ static void tell_state(tenantdb_run *run, bool begins) {
 /* ---------------------------------------------------------------- all together */
 
 static bool is_over(const tenantdb_run *run) {
-  return run->active == 0 && run->results.count == 0 && (run->draining || run->state != TNDB_RUN_RUNNING);
+  return !is_busy(run) && run->results.count == 0 && (run->draining || run->state != TNDB_RUN_RUNNING);
 }
 
 /* One turn of the wheel. */
@@ -266,18 +284,17 @@ static tenantdb_status turn(tenantdb_run *run, tenantdb_error **error) {
   bool waits = false;
   run->draining = run->draining || tndb_deadline_left(run->until) == 0;
   tenantdb_status status = fill(run, error);
-  bool idle = run->active == 0;
-  bool done = idle && (run->ready.count == 0 || run->draining || run->state != TNDB_RUN_RUNNING);
-  if (!status && (wants_beat(run) || done)) {
-    run->empty = false;
+  bool done = run->active == 0 && !run->settled &&
+              (run->ready.count == 0 || run->draining || run->state != TNDB_RUN_RUNNING);
+  if (!status && !run->beat.conn && (wants_beat(run) || done)) {
     status = beat(run, error);
-    status = status ? status : fill(run, error);
   }
-  if (!status && run->active > 0) {
+  if (!status && is_busy(run)) {
     status = wait_for_any(run, error);
   } else if (!status && run->ready.count > 0 && !run->draining) {
     wait_a_little(run);
-  } else if (!status && run->state == TNDB_RUN_RUNNING && !run->draining && run->results.count == 0) {
+  } else if (!status && run->state == TNDB_RUN_RUNNING && !run->draining && run->settled) {
+    run->settled = false;
     status = forgive(run, tndb_run_next_wave(run, &waits, error), error);
     run->beat_at = 0;
     if (!status && waits) {
@@ -290,7 +307,7 @@ static tenantdb_status turn(tenantdb_run *run, tenantdb_error **error) {
 static tenantdb_status make_room(tenantdb_run *run, tenantdb_error **error) {
   run->n_slots = (size_t)run->settings.connections;
   run->slots = tndb_alloc_array(run->n_slots, sizeof *run->slots);
-  run->sockets = tndb_alloc_array(run->n_slots, sizeof *run->sockets);
+  run->sockets = tndb_alloc_array(run->n_slots + 1, sizeof *run->sockets); /* and the beat's */
   for (size_t i = 0; run->slots && i < run->n_slots; i++) {
     run->slots[i].run = run;
   }
@@ -300,6 +317,7 @@ static tenantdb_status make_room(tenantdb_run *run, tenantdb_error **error) {
 /* What was taken and not begun goes back; what is under way after a failure is given up. */
 static tenantdb_status leave(tenantdb_run *run, tenantdb_status status) {
   tndb_conn *conn = NULL;
+  tndb_run_beat_end(run, tndb_deadline_in(LEAVE_MS));
   for (size_t i = 0; run->slots && i < run->n_slots; i++) {
     if (run->slots[i].member) {
       tndb_run_slot_drop(&run->slots[i]);
@@ -329,7 +347,8 @@ static tenantdb_status work(tenantdb_run *run, int64_t max_ms, tenantdb_error **
   run->until = TNDB_NEVER;
   run->lease_ms = tndb_config_number(run->db->config, TNDB_OPERATION_LEASE);
   run->state = TNDB_RUN_RUNNING;
-  run->draining = run->starved = run->urgent = run->empty = false;
+  run->draining = run->starved = run->urgent = run->empty = run->settled = false;
+  run->beat = (tndb_run_beat){0};
   run->beat_at = run->tell_at = 0;
   run->losses = 0;
   run->n_over = run->over_ms = 0;
@@ -337,6 +356,9 @@ static tenantdb_status work(tenantdb_run *run, int64_t max_ms, tenantdb_error **
   tenantdb_status status = make_room(run, error);
   if (!status) {
     status = beat(run, error);
+  }
+  while (!status && run->beat.conn) {
+    status = wait_for_any(run, error);
   }
   if (max_ms > 0) { /* from here: else a short time is over before anybody was begun, each time again */
     run->until = tndb_clock_ms() + max_ms;

@@ -13,20 +13,16 @@
 
 tenantdb_status tndb_source_refuse(tenantdb_error **error, const char *file, int32_t line, const char *format,
                                    ...) {
-  tndb_auto_buffer text = TNDB_BUFFER_INIT;
   va_list arguments;
   va_start(arguments, format);
-  tndb_buffer_vformat(&text, format, arguments);
+  (void)tndb_vorigin(error, TENANTDB_MIGRATION, TENANTDB_REASON_BAD_MIGRATION, format, arguments);
   va_end(arguments);
-  if (text.failed) {
-    return tndb_no_memory(error);
-  }
   if (line == 0) {
-    return tndb_origin(error, TENANTDB_MIGRATION, TENANTDB_REASON_BAD_MIGRATION, "%s: %s", file,
-                       tndb_buffer_text(&text));
+    tndb_error_prefix(error, "%s", file);
+  } else {
+    tndb_error_prefix(error, "%s, line %d", file, (int)line);
   }
-  return tndb_origin(error, TENANTDB_MIGRATION, TENANTDB_REASON_BAD_MIGRATION, "%s, line %d: %s", file,
-                     (int)line, tndb_buffer_text(&text));
+  return TENANTDB_MIGRATION;
 }
 
 bool tndb_source_version(const char *digits, size_t length, int64_t *version) {

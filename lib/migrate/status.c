@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "config/property.h"
 #include "migrate/ledger.h"
 #include "migrate/ledger_options.h"
@@ -165,7 +165,7 @@ tenantdb_status tenantdb_migration_status(tenantdb *db, const tenantdb_ledger_op
                                           tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[N_COLUMNS] = {"tenant",     "version", "pending", "file", "repeatables",
                                                  "unfinished", "failed",  "error",   "note"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
@@ -176,7 +176,7 @@ tenantdb_status tenantdb_migration_status(tenantdb *db, const tenantdb_ledger_op
     status = read_status(&a, table, error);
   }
   tndb_fleet_list_free(&a.list);
-  return tndb_ledger_leave(status, table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }
 
 /* ---------------------------------------------------------------- one line a version */
@@ -184,8 +184,7 @@ tenantdb_status tenantdb_migration_status(tenantdb *db, const tenantdb_ledger_op
 static tenantdb_status read_versions(const asked *a, tndb_table *table, tenantdb_error **error) {
   tndb_auto_text_array ids = TNDB_TEXT_ARRAY_INIT;
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_work work;
-  PGresult *rows = NULL;
+  PGresult *rows;
   tndb_buffer_format(&sql,
                      "SELECT t.version, count(*), count(*) FILTER (WHERE EXISTS (SELECT FROM %smigrations m"
                      " WHERE m.tenant_id = t.id AND m.state = 'failed')), to_json((array_agg(t.slug ORDER BY"
@@ -196,10 +195,7 @@ static tenantdb_status read_versions(const asked *a, tndb_table *table, tenantdb
   if (!values[0] || sql.failed) {
     return tndb_no_memory(error);
   }
-  tenantdb_status status = tndb_work_start_reading(&work, a->db, error);
-  if (!status) {
-    status = tndb_work_query(&work, tndb_buffer_text(&sql), 1, values, &rows, error);
-  }
+  tenantdb_status status = tndb_work_ask(a->db, tndb_buffer_text(&sql), 1, values, &rows, error);
   for (int row = 0; !status && row < PQntuples(rows); row++) {
     int64_t version = 0;
     (void)tndb_number_parse(PQgetvalue(rows, row, 0), &version);
@@ -209,14 +205,13 @@ static tenantdb_status read_versions(const asked *a, tndb_table *table, tenantdb
     tndb_table_row(table, cells);
   }
   PQclear(rows);
-  tndb_work_end(&work);
   return status;
 }
 
 tenantdb_status tenantdb_migration_versions(tenantdb *db, const tenantdb_ledger_options *options,
                                             tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"version", "file", "tenants", "failed", "which"};
-  tenantdb_status status = tndb_ledger_enter(db, result, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
@@ -232,5 +227,5 @@ tenantdb_status tenantdb_migration_versions(tenantdb *db, const tenantdb_ledger_
     status = read_versions(&a, table, error);
   }
   tndb_fleet_list_free(&a.list);
-  return tndb_ledger_leave(status, table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "migrate/change_open.h"
+#include "migrate/ledger.h"
 #include "migrate/use_rows.h"
 
 /* ---------------------------------------------------------------- the set in use */
@@ -38,6 +39,24 @@ static bool knows(const tndb_newborn *newborn, int64_t version) {
          (checkpoint && checkpoint->version == version);
 }
 
+static tenantdb_status fits(const tndb_newborn *newborn, tndb_work *ledger, const char *id, const char *whose,
+                            tenantdb_error **error) {
+  const tenantdb_migrations *set = ((const tndb_use *)newborn)->set;
+  tndb_ledger_state state = {0};
+  tndb_auto_buffer ids = TNDB_BUFFER_INIT;
+  tndb_buffer_format(&ids, "{%s}", id);
+  tenantdb_status status =
+      ids.failed ? tndb_no_memory(error) : tndb_ledger_read(ledger, tndb_buffer_text(&ids), 1, &state, error);
+  if (!status) {
+    status = tndb_ledger_fits(&state, set, TNDB_STREAM_TENANT, false, whose, error);
+  }
+  if (!status) {
+    status = tndb_ledger_in_order(&state, set, TNDB_STREAM_TENANT, state.version, whose, error);
+  }
+  tndb_ledger_clear(&state);
+  return status;
+}
+
 static tenantdb_status statements(const tndb_birth *birth, const tenantdb *db, const char *schema,
                                   tndb_ddl *ddl, tenantdb_error **error) {
   const tndb_use *use = (const tndb_use *)birth->newborn;
@@ -48,6 +67,7 @@ static const tndb_newborn_functions functions = {.release = release,
                                                  .queue = tndb_use_queue,
                                                  .statements = statements,
                                                  .knows = knows,
+                                                 .fits = fits,
                                                  .shared = tndb_use_shared,
                                                  .queue_shared = tndb_use_queue_shared};
 

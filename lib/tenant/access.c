@@ -28,17 +28,19 @@ static size_t send_names(tndb_work *work, const char *before, const char *first,
 }
 
 size_t tndb_access_create_role(tndb_work *work, const char *role, const tndb_login *login) {
-  char group[64];
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_database_group_role(work->db, group);
   tndb_buffer_append(&sql, "CREATE ROLE ");
   tndb_quote_identifier(&sql, role);
   tndb_buffer_append(&sql, login ? " LOGIN" : " NOLOGIN");
   tndb_work_fail_if(work, login && !tndb_login_append(login, work->conn, &sql));
-  tndb_buffer_append(&sql, " IN ROLE ");
-  tndb_quote_identifier(&sql, group);
   tndb_buffer_append(&sql, " ROLE CURRENT_USER");
   return send_text(work, &sql);
+}
+
+size_t tndb_access_join(tndb_work *work, const char *role) {
+  char group[64];
+  tndb_database_group_role(work->db, group);
+  return send_names(work, "GRANT ", group, " TO ", role);
 }
 
 /* Naming each relation: ON ALL TABLES IN SCHEMA searches the whole catalog. */
@@ -122,21 +124,25 @@ void tndb_access_open(tndb_work *work, const char *schema, const char *role) {
   (void)send_names(work, "GRANT USAGE ON SCHEMA ", schema, " TO ", role);
   tndb_database_group_role(work->db, group);
   if (group[0]) {
-    (void)send_names(work, "GRANT ", group, " TO ", role);
+    (void)tndb_access_join(work, role);
   }
   if (work->db->level >= TENANTDB_ISOLATION_LOGIN) {
     (void)send_names(work, "ALTER ROLE ", role, " LOGIN", NULL);
   }
 }
 
+void tndb_access_close(tndb_work *work, const char *schema, const char *role) {
+  (void)send_names(work, "REVOKE USAGE ON SCHEMA ", schema, " FROM ", role);
+  (void)send_names(work, "ALTER ROLE ", role, " NOLOGIN", NULL); /* whatever level it was opened at */
+}
+
 void tndb_access_shut(tndb_work *work, const char *schema, const char *role) {
   char group[64];
-  (void)send_names(work, "REVOKE USAGE ON SCHEMA ", schema, " FROM ", role);
+  tndb_access_close(work, schema, role);
   tndb_database_group_role(work->db, group);
   if (group[0]) {
     (void)send_names(work, "REVOKE ", group, " FROM ", role);
   }
-  (void)send_names(work, "ALTER ROLE ", role, " NOLOGIN", NULL); /* whatever level it was opened at */
 }
 
 void tndb_access_drop_role(tndb_work *work, const char *role) {

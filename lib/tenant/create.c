@@ -199,7 +199,8 @@ static void queue_standby(tndb_creation *creation, tndb_work *work, tndb_provisi
                                 .create_schema = creation->standby.rename_schema,
                                 .first_ddl = TNDB_NONE,
                                 .proof = TNDB_NONE,
-                                .verify = TNDB_NONE};
+                                .verify = TNDB_NONE,
+                                .join = TNDB_NONE};
 }
 
 static tenantdb_status queue_all(tndb_creation *creation, tndb_work *work, tndb_provision *provision,
@@ -219,8 +220,10 @@ static tenantdb_status queue_all(tndb_creation *creation, tndb_work *work, tndb_
   }
   status = tndb_provision_queue(provision, work, creation->spec.id, creation->names.schema,
                                 creation->names.role, creation->login, &creation->birth, error);
-  if (!status && creation->state != TENANTDB_TENANT_ACTIVE && creation->names.role[0]) {
-    tndb_access_shut(work, creation->names.schema, creation->names.role);
+  if (!status && creation->state == TENANTDB_TENANT_ACTIVE) {
+    tndb_provision_join(provision, work);
+  } else if (!status && creation->names.role[0]) {
+    tndb_access_close(work, creation->names.schema, creation->names.role);
   }
   return status;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* Drift: in what the schemas of a fleet differ from the registry. */
+#include "catalog/answer.h"
 #include "tenant/drift_group.h"
 #include "tenant/drift_sample.h"
 
@@ -47,12 +48,7 @@ tenantdb_status tenantdb_drift(tenantdb *db, const tenantdb_schema_options *opti
                                tenantdb_error **error) {
   static const char *const columns[] = {"kind",  "level",   "object", "expected",
                                         "found", "tenants", "which",  "more"};
-  tndb_error_reset(error);
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
-  }
-  *result = NULL;
-  tenantdb_status status = tndb_database_check(db, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }
@@ -63,9 +59,5 @@ tenantdb_status tenantdb_drift(tenantdb *db, const tenantdb_schema_options *opti
     status = explain(db, &fleet, table, error);
   }
   tndb_drift_fleet_free(&fleet);
-  if (status) {
-    tndb_table_free(table);
-    return status;
-  }
-  return tndb_table_finish(table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

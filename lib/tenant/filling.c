@@ -130,6 +130,9 @@ tenantdb_status tndb_filling_make(tndb_filling *filling, tenantdb_error **error)
   if (!status) {
     status = tndb_shape_read(work, schema, &filling->shape, error);
   }
+  if (!status && filling->settings.data && creation->birth.replays) {
+    status = tndb_shape_empty(work, schema, &filling->shape, error);
+  }
   return status ? status : tndb_shape_read_sequences(work, schema, &filling->shape, error);
 }
 
@@ -195,10 +198,12 @@ static tenantdb_status commit(tndb_filling *filling, tenantdb_error **error) {
   if (status) {
     return status;
   }
-  if (creation->state != TENANTDB_TENANT_ACTIVE && creation->names.role[0]) {
-    tndb_access_shut(work, creation->names.schema, creation->names.role);
-  }
   tndb_creation_queue_record(creation, work);
+  if (creation->state == TENANTDB_TENANT_ACTIVE) {
+    tndb_provision_join(&filling->provision, work);
+  } else if (creation->names.role[0]) {
+    tndb_access_close(work, creation->names.schema, creation->names.role);
+  }
   status = tndb_work_commit(work, error);
   return status ? explain(filling, status, error) : TENANTDB_OK;
 }

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: PostgreSQL */
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "tenant/drift_fleet.h"
 
 tenantdb_status tenantdb_fingerprints(tenantdb *db, const tenantdb_schema_options *options,
                                       tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"tenant", "schema", "fingerprint", "equal"};
-  tndb_error_reset(error);
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
-  }
-  *result = NULL;
-  tenantdb_status status = tndb_database_check(db, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }

@@ -72,16 +72,16 @@ static char *folded(const char *name) {
 }
 
 /* As arrays: the names folded, and those of them that may be ids. */
-static bool fill_arrays(const tndb_fleet_settings *settings, tndb_text_array *slugs, tndb_text_array *ids) {
+static bool fill_arrays(const tndb_fleet_who *who, tndb_text_array *slugs, tndb_text_array *ids) {
   char id[TNDB_UUID_TEXT];
-  for (size_t i = 0; i < settings->n_names; i++) {
-    char *slug = folded(settings->names[i]);
+  for (size_t i = 0; i < who->n_names; i++) {
+    char *slug = folded(who->names[i]);
     if (!slug) {
       return false;
     }
     tndb_text_array_add(slugs, slug);
     tndb_free(slug);
-    if (tndb_uuid_parse(settings->names[i], id)) {
+    if (tndb_uuid_parse(who->names[i], id)) {
       tndb_text_array_add(ids, id);
     }
   }
@@ -105,19 +105,19 @@ static bool index_rows(const tndb_fleet_list *list, tndb_map *by_id, tndb_map *b
   return kept;
 }
 
-static bool mark_named(const tndb_fleet_settings *settings, tndb_fleet_list *list, bool *named) {
+static bool mark_named(const tndb_fleet_who *who, tndb_fleet_list *list, bool *named) {
   tndb_map by_id = {0}, by_slug = {0};
   bool kept = index_rows(list, &by_id, &by_slug);
-  for (size_t i = 0; kept && i < settings->n_names; i++) {
+  for (size_t i = 0; kept && i < who->n_names; i++) {
     char id[TNDB_UUID_TEXT];
-    char *slug = folded(settings->names[i]);
-    void *row = slug && tndb_uuid_parse(settings->names[i], id) ? tndb_map_get(&by_id, id) : NULL;
+    char *slug = folded(who->names[i]);
+    void *row = slug && tndb_uuid_parse(who->names[i], id) ? tndb_map_get(&by_id, id) : NULL;
     row = row || !slug ? row : tndb_map_get(&by_slug, slug);
     kept = slug != NULL;
     if (row) {
       named[(uintptr_t)row - 1] = true;
     } else if (kept) {
-      list->missing[list->n_missing] = tndb_strdup(settings->names[i]);
+      list->missing[list->n_missing] = tndb_strdup(who->names[i]);
       kept = list->missing[list->n_missing] != NULL;
       list->n_missing += kept;
     }
@@ -129,17 +129,16 @@ static bool mark_named(const tndb_fleet_settings *settings, tndb_fleet_list *lis
 }
 
 /* Which rows are tenants of the fleet: named, when there are names, and fitting the selector. */
-static tenantdb_status choose(const tndb_fleet_settings *settings, tndb_fleet_list *list,
-                              tenantdb_error **error) {
+static tenantdb_status choose(const tndb_fleet_who *who, tndb_fleet_list *list, tenantdb_error **error) {
   size_t n = (size_t)PQntuples(list->rows);
   tndb_auto_free bool *named = tndb_alloc_array(n, sizeof *named);
   list->at = tndb_alloc_array(n, sizeof *list->at);
-  list->missing = tndb_alloc_array(settings->n_names, sizeof *list->missing);
-  if (!named || !list->at || !list->missing || (settings->listed && !mark_named(settings, list, named))) {
+  list->missing = tndb_alloc_array(who->n_names, sizeof *list->missing);
+  if (!named || !list->at || !list->missing || (who->listed && !mark_named(who, list, named))) {
     return tndb_no_memory(error);
   }
   for (size_t i = 0; i < n; i++) {
-    if ((named[i] || !settings->listed) && PQgetvalue(list->rows, (int)i, N_COLUMNS)[0] == 't') {
+    if ((named[i] || !who->listed) && PQgetvalue(list->rows, (int)i, N_COLUMNS)[0] == 't') {
       list->at[list->count++] = (int32_t)i;
     }
   }
@@ -148,12 +147,12 @@ static tenantdb_status choose(const tndb_fleet_settings *settings, tndb_fleet_li
 
 /* ---------------------------------------------------------------- the query */
 
-static bool build_query(const tenantdb *db, const tndb_fleet_settings *settings,
-                        const tndb_selector *selector, tndb_buffer *sql) {
+static bool build_query(const tenantdb *db, const tndb_fleet_who *who, const tndb_selector *selector,
+                        tndb_buffer *sql) {
   tndb_buffer_append(sql, "SELECT " COLUMNS "(");
   tndb_buffer_append(sql, tndb_buffer_text(&selector->sql));
   tndb_buffer_format(sql, ") AS fits FROM %stenants t WHERE ", db->catalog);
-  if (settings->listed) {
+  if (who->listed) {
     tndb_buffer_append(sql,
                        "(t.id = ANY ($1::uuid[]) OR (lower(t.slug COLLATE \"C\") = ANY ($2::text[])"
                        " AND t.state <> 'deleted'))");
@@ -180,14 +179,13 @@ static tenantdb_status ask(tenantdb *db, const char *sql, const tndb_values *val
   return status;
 }
 
-static tenantdb_status read_rows(tenantdb *db, const tndb_fleet_settings *settings,
-                                 const tndb_selector *selector, tndb_deadline deadline, tndb_fleet_list *list,
-                                 tenantdb_error **error) {
+static tenantdb_status read_rows(tenantdb *db, const tndb_fleet_who *who, const tndb_selector *selector,
+                                 tndb_deadline deadline, tndb_fleet_list *list, tenantdb_error **error) {
   tndb_auto_text_array slugs = TNDB_TEXT_ARRAY_INIT;
   tndb_auto_text_array ids = TNDB_TEXT_ARRAY_INIT;
   tndb_auto_buffer sql = TNDB_BUFFER_INIT;
   tndb_auto_free const char **cells = tndb_alloc_array((size_t)selector->count + 2, sizeof *cells);
-  if (!cells || !fill_arrays(settings, &slugs, &ids) || !build_query(db, settings, selector, &sql)) {
+  if (!cells || !fill_arrays(who, &slugs, &ids) || !build_query(db, who, selector, &sql)) {
     return tndb_no_memory(error);
   }
   cells[0] = tndb_buffer_text(&ids.text);
@@ -199,17 +197,16 @@ static tenantdb_status read_rows(tenantdb *db, const tndb_fleet_settings *settin
   return ask(db, tndb_buffer_text(&sql), &values, deadline, &list->rows, error);
 }
 
-tenantdb_status tndb_fleet_list_read(tenantdb *db, const tndb_fleet_settings *settings,
-                                     tndb_deadline deadline, tndb_fleet_list *list, tenantdb_error **error) {
+tenantdb_status tndb_fleet_list_read(tenantdb *db, const tndb_fleet_who *who, tndb_deadline deadline,
+                                     tndb_fleet_list *list, tenantdb_error **error) {
   tndb_selector selector;
   *list = (tndb_fleet_list){.rows = NULL};
-  tenantdb_status status =
-      tndb_selector_compile(settings->selector ? settings->selector : "", 3, &selector, error);
+  tenantdb_status status = tndb_selector_compile(who->selector ? who->selector : "", 3, &selector, error);
   if (!status) {
-    status = read_rows(db, settings, &selector, deadline, list, error);
+    status = read_rows(db, who, &selector, deadline, list, error);
   }
   if (!status) {
-    status = choose(settings, list, error);
+    status = choose(who, list, error);
   }
   tndb_selector_free(&selector);
   return status;

@@ -15,8 +15,8 @@ typedef struct tndb_fleet_list {
 } tndb_fleet_list;
 
 /* tndb_fleet_list_free() in both outcomes. */
-tenantdb_status tndb_fleet_list_read(tenantdb *db, const tndb_fleet_settings *settings,
-                                     tndb_deadline deadline, tndb_fleet_list *list, tenantdb_error **error);
+tenantdb_status tndb_fleet_list_read(tenantdb *db, const tndb_fleet_who *who, tndb_deadline deadline,
+                                     tndb_fleet_list *list, tenantdb_error **error);
 void tndb_fleet_list_free(tndb_fleet_list *list);
 
 const char *tndb_fleet_list_slug(const tndb_fleet_list *list, size_t tenant);

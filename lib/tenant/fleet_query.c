@@ -81,9 +81,10 @@ static tenantdb_status prepare(tndb_fleet *fleet, const tenantdb_fleet_options *
                   tndb_config_number(db->config, TNDB_POOL_TENANT_CONNECTIONS) > 0;
   fleet->deadline = tndb_deadline_in(settings->timeout_ms);
   tndb_deadline soon = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
-  status = tndb_fleet_list_read(db, settings, tndb_deadline_min(soon, fleet->deadline), &fleet->list, error);
-  settings->names = NULL; /* the caller's, who may free them now */
-  settings->selector = NULL;
+  status =
+      tndb_fleet_list_read(db, &settings->who, tndb_deadline_min(soon, fleet->deadline), &fleet->list, error);
+  settings->who.names = NULL; /* the caller's, who may free them now */
+  settings->who.selector = NULL;
   if (!status) {
     status = make_room(fleet, error);
   }

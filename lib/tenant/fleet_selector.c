@@ -33,7 +33,7 @@ static tenantdb_status refuse_at(const parser *p, const char *at, const char *wh
     position += ((unsigned char)*c & 0xC0) != 0x80;
   }
   (void)tndb_origin(p->error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                    "fleet option selector, position %d: %s", (int)position, what);
+                    "selector, position %d: %s", (int)position, what);
   tndb_server_fields fields = {.position = position};
   tndb_error_set_server(p->error, &fields);
   return TENANTDB_ARGUMENT;
@@ -317,7 +317,7 @@ tenantdb_status tndb_selector_compile(const char *text, int32_t first, tndb_sele
   *selector = (tndb_selector){.sql = TNDB_BUFFER_INIT};
   if (!tndb_utf8_valid(text, strlen(text), NULL)) {
     return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                       "fleet option selector: the text is not valid UTF-8");
+                       "selector: the text is not valid UTF-8");
   }
   tenantdb_status status = TENANTDB_OK;
   tndb_buffer_append(&selector->sql, "true");
@@ -342,4 +342,14 @@ void tndb_selector_free(tndb_selector *selector) {
   tndb_free(selector->values);
   tndb_buffer_free(&selector->sql);
   *selector = (tndb_selector){.sql = TNDB_BUFFER_INIT};
+}
+
+tenantdb_status tndb_selector_check(const char *what, const char *text, tenantdb_error **error) {
+  tndb_selector selector;
+  tenantdb_status status = tndb_selector_compile(text, 1, &selector, error);
+  tndb_selector_free(&selector);
+  if (status == TENANTDB_ARGUMENT) {
+    tndb_error_prefix(error, "%s", what);
+  }
+  return status;
 }

@@ -31,6 +31,8 @@ typedef struct tndb_selector {
 /* Its parameters are numbered from `first`. tndb_selector_free() in both outcomes. */
 tenantdb_status tndb_selector_compile(const char *text, int32_t first, tndb_selector *selector,
                                       tenantdb_error **error);
+/* Whether it compiles; `what` begins the message of what is wrong with it. */
+tenantdb_status tndb_selector_check(const char *what, const char *text, tenantdb_error **error);
 void tndb_selector_free(tndb_selector *selector);
 
 #endif

@@ -100,8 +100,9 @@ typedef struct tndb_move {
   char *identity;                 /* … and as it is recognized */
   char *fingerprint;              /* of the source's schema with its guard, or NULL */
   int64_t renewed_ms;
-  int64_t told_ms;   /* when the target's row last got a lease; 0: there is no row of ours */
-  int64_t paused_ms; /* when writes began to pause, by our clock */
+  int64_t watched_ms; /* when the source's schema was last compared */
+  int64_t told_ms;    /* when the target's row last got a lease; 0: there is no row of ours */
+  int64_t paused_ms;  /* when writes began to pause, by our clock */
   tndb_move_record steps[TNDB_MOVE_N_STEPS];
   tndb_table *refusals; /* rows for the report */
   tndb_buffer refused;  /* the same, for the message */
@@ -231,6 +232,8 @@ void tndb_pair_close(tndb_move_pair *pair);
 
 /* The pause and the switch (move_switch.c); also the half of it that is left after an interruption. */
 tenantdb_status tndb_move_switch(tndb_move *move, tenantdb_error **error);
+/* Whether the source's schema and ledger are what they were when it was guarded (TENANT_DIFFERS). */
+tenantdb_status tndb_move_check_unchanged(tndb_move *move, tenantdb_error **error);
 /* Let writes go on. */
 tenantdb_status tndb_move_thaw(tndb_move *move, tenantdb_error **error);
 

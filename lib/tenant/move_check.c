@@ -253,6 +253,39 @@ static tenantdb_status check_registries(tndb_move *move, tenantdb_error **error)
 
 /* ---------------------------------------------------------------- migrations */
 
+static void refuse_set(tndb_move *move, const tndb_buffer *what, const char *remedy) {
+  move->refused.failed = move->refused.failed || what->failed;
+  tndb_move_refuse(move, tndb_buffer_text(what), remedy);
+}
+
+static const char same_set[] = "call tenantdb_use_migrations() there with the set that is in use here";
+
+/* His ledger's rows come along: with one that the set there contradicts, nobody there could be migrated any more. */
+static tenantdb_status check_history(tndb_move *move, const tndb_newborn *there, tenantdb_error **error) {
+  tndb_work work;
+  tenantdb_error *own = NULL;
+  tndb_auto_buffer whose = TNDB_BUFFER_INIT;
+  tndb_auto_buffer what = TNDB_BUFFER_INIT;
+  tndb_buffer_append(&whose, "for the migrations in use in the other database tenant ");
+  tndb_buffer_append(&whose, move->source->slug);
+  tenantdb_status status = whose.failed ? tndb_no_memory(&own) : TENANTDB_OK;
+  if (!status) {
+    status = tndb_work_start_reading(&work, move->from, &own);
+    if (!status) {
+      status = there->functions->fits(there, &work, move->source->id, tndb_buffer_text(&whose), &own);
+    }
+    tndb_work_end(&work);
+  }
+  bool refused = status == TENANTDB_MIGRATION;
+  bool gap = tenantdb_error_reason(own) == TENANTDB_REASON_OUT_OF_ORDER;
+  if (refused) {
+    tndb_buffer_append(&what, tenantdb_error_message(own));
+    refuse_set(move, &what, gap ? "apply it by tenantdb_migrate() with option order = any" : same_set);
+    tenantdb_error_free(own);
+  }
+  return status && !refused ? tndb_error_pass(error, own) : TENANTDB_OK;
+}
+
 /* The target's ledger has to say of him what the source's does, which takes a set that knows his version. */
 static tenantdb_status check_version(tndb_move *move, tenantdb_error **error) {
   tenantdb_error *own = NULL;
@@ -266,19 +299,17 @@ static tenantdb_status check_version(tndb_move *move, tenantdb_error **error) {
     tndb_buffer_format(
         &what, "no migration in use in the other database leads to version %lld, which the tenant is of",
         (long long)move->source->version);
-    move->refused.failed = move->refused.failed || what.failed;
-    tndb_move_refuse(move, tndb_buffer_text(&what),
-                     "call tenantdb_use_migrations() there with the set that is in use here");
+    refuse_set(move, &what, same_set);
+    tenantdb_error_free(own);
+    return TENANTDB_OK;
   }
-  tenantdb_error_free(own);
-  return TENANTDB_OK;
+  return birth.newborn ? check_history(move, birth.newborn, error) : TENANTDB_OK;
 }
 
 static tenantdb_status check_migrations(tndb_move *move, tenantdb_error **error) {
   static const requirement requirements[] = {
       {"a migration of the tenant is unfinished", "finish it by tenantdb_migrate(), or take it back"},
-      {"the tenant has been migrated, and no migrations are in use in the other database",
-       "call tenantdb_use_migrations() there with the set that is in use here"},
+      {"the tenant has been migrated, and no migrations are in use in the other database", same_set},
       {"which migrations the tenant's schema has is not known",
        "say it once by tenantdb_migration_baseline()"}};
   const tndb_newborn *here = tndb_newborn_of(move->from);

@@ -61,27 +61,75 @@ static tenantdb_status prepare(tndb_creation *creation, const tndb_move *move, t
   return status;
 }
 
-/* Tables of the source that the target's could not take, while nothing is there yet. */
-static tenantdb_status compare(const tndb_move *move, tndb_work *target, tenantdb_error **error) {
+/* ---------------------------------------------------------------- what the source has */
+
+static tenantdb_status read_ledger(const tndb_move *move, tndb_work *source, PGresult **ledger,
+                                   tenantdb_error **error) {
+  static const char ledger_sql[] =
+      "SELECT pg_catalog.json_agg(m) FROM %smigrations m WHERE m.tenant_id = $1"
+      " AND m.state = 'done'";
+  const char *id = move->source->id;
+  return tndb_view_query(source, ledger_sql, 1, &id, ledger, error);
+}
+
+/* *ledger: of one row, a text that queue_ledger() takes; freed by PQclear(). */
+static tenantdb_status read_source(const tndb_move *move, tndb_shape *here, PGresult **ledger,
+                                   tenantdb_error **error) {
   tndb_work source;
+  tenantdb_status status = tndb_work_start(&source, move->from, "move", true, error);
+  status = status ? status : tndb_shape_read(&source, move->source->schema, here, error);
+  status = status ? status : tndb_shape_read_sequences(&source, move->source->schema, here, error);
+  status = status ? status : read_ledger(move, &source, ledger, error);
+  tndb_work_end(&source);
+  return status;
+}
+
+/* What was done to him is what was done to the rows that come; one who was never migrated is as the set says. */
+static void queue_ledger(const tndb_creation *creation, tndb_work *work, const PGresult *ledger) {
+  static const char copy_sql[] =
+      "INSERT INTO %smigrations (stream, tenant_id, version, name, kind, title, sum, state, steps, "
+      "steps_done,"
+      " steps_sum, progress, attempts, started_at, finished_at, duration_ms, actor) SELECT m.stream, $1,"
+      " m.version, m.name, m.kind, m.title, m.sum, m.state, m.steps, m.steps_done, m.steps_sum, m.progress,"
+      " m.attempts, m.started_at, m.finished_at, m.duration_ms, m.actor"
+      " FROM pg_catalog.json_populate_recordset(NULL::%smigrations, $2::json) m";
+  const char *values[] = {creation->spec.id, PQgetvalue(ledger, 0, 0)};
+  if (PQgetisnull(ledger, 0, 0)) {
+    tndb_birth_queue(&creation->birth, work, creation->spec.id);
+  } else if (creation->birth.newborn) {
+    (void)tndb_view_send(work, copy_sql, 2, values);
+  }
+}
+
+/* ---------------------------------------------------------------- the tables */
+
+/* Tables of the source that the target's could not take, while nothing is there yet. */
+static tenantdb_status compare(const tndb_creation *creation, const tndb_move *move, tndb_work *target,
+                               tenantdb_error **error) {
+  const char *schema = move->source->schema;
   tndb_shape there = {NULL, 0, NULL, 0};
   tndb_shape here = {NULL, 0, NULL, 0};
+  PGresult *ledger = NULL;
   tndb_auto_buffer what = TNDB_BUFFER_INIT;
   tndb_buffer_append(&what, "tenant ");
   tndb_buffer_append(&what, move->source->slug);
-  tenantdb_status status = tndb_shape_read(target, move->source->schema, &there, error);
+  tenantdb_status status = tndb_shape_read(target, schema, &there, error);
   if (!status) {
-    status = tndb_shape_read_sequences(target, move->source->schema, &there, error);
+    status = tndb_shape_read_sequences(target, schema, &there, error);
   }
   if (!status) {
-    status = tndb_work_start(&source, move->from, "move", true, error);
-    status = status ? status : tndb_shape_read(&source, move->source->schema, &here, error);
-    status = status ? status : tndb_shape_read_sequences(&source, move->source->schema, &here, error);
-    tndb_work_end(&source);
+    status = read_source(move, &here, &ledger, error);
   }
   if (!status) {
     status = tndb_shape_compare(&here, &there, tndb_buffer_text(&what), true, false, error);
   }
+  if (!status && creation->birth.replays) {
+    status = tndb_shape_empty(target, schema, &there, error);
+  }
+  if (!status) {
+    queue_ledger(creation, target, ledger);
+  }
+  PQclear(ledger);
   tndb_shape_free(&there);
   tndb_shape_free(&here);
   return status;
@@ -114,9 +162,8 @@ static tenantdb_status create(tndb_creation *creation, tndb_move *move, tndb_wor
                            &creation->birth, error);
   if (!status) {
     if (creation->names.role[0]) {
-      tndb_access_shut(work, schema, creation->names.role);
+      tndb_access_close(work, schema, creation->names.role);
     }
-    tndb_birth_queue(&creation->birth, work, creation->spec.id);
     tndb_record record = {creation->spec.id, "move in", NULL, "provisioning", NULL, NULL, NULL};
     tndb_work_record(work, &record);
     status = tndb_work_sync(work, error);
@@ -124,7 +171,7 @@ static tenantdb_status create(tndb_creation *creation, tndb_move *move, tndb_wor
   }
   tndb_provision_free(&provision);
   if (!status) {
-    status = compare(move, work, error);
+    status = compare(creation, move, work, error);
   }
   if (!status) {
     status = tndb_move_drop_keys(work, move, schema, error);

@@ -10,6 +10,7 @@
 #define SOON_MS 100
 #define MOST_LOOKS 5
 #define MOST_ERRORS 5 /* of the server's workers, before one call gives up */
+#define WATCH_MS 2000 /* between two looks whether rows still come that the target can take */
 
 static const char here_sql[] =
     "SELECT s.oid FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid"
@@ -153,8 +154,8 @@ static tenantdb_status look(tndb_move *move, progress *now, tenantdb_error **err
   return TENANTDB_OK;
 }
 
-static tenantdb_status judge(const tndb_move *move, const progress *first, const progress *now,
-                             int64_t expected, tenantdb_error **error) {
+static tenantdb_status judge(tndb_move *move, const progress *first, const progress *now, int64_t expected,
+                             tenantdb_error **error) {
   if (!now->there || !now->enabled) {
     return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_CHANGED,
                        "subscription %s at the target was %s by somebody; undo the move, or %s", move->link,
@@ -167,7 +168,15 @@ static tenantdb_status judge(const tndb_move *move, const progress *first, const
                        "database than the source's; undo the move and set it right",
                        (long long)now->tables, (long long)expected);
   }
-  if (now->errors - first->errors >= MOST_ERRORS) {
+  bool fails = now->errors - first->errors >= MOST_ERRORS;
+  if (fails || tndb_clock_ms() - move->watched_ms > WATCH_MS) {
+    move->watched_ms = tndb_clock_ms(); /* before PostgreSQL 15 nobody counts errors */
+    tenantdb_status status = tndb_move_check_unchanged(move, error);
+    if (status) {
+      return status;
+    }
+  }
+  if (fails) {
     return tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_SERVER_ERROR,
                        "the workers of subscription %s failed %lld times at the target, whose log tells why; "
                        "mend it and call again, or undo the move",

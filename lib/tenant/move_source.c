@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/sha256.h"
-#include "catalog/newborn.h"
 #include "catalog/text_array.h"
 #include "sql/identifier.h"
 #include "tenant/move.h"
@@ -91,13 +90,12 @@ void tndb_move_queue_lock(tndb_work *work, const char *schema, const tndb_shape 
 }
 
 /* What has been migrated, as text: a migration may have changed rows alone, and would be carried out there again. */
-static tenantdb_status read_ledger(tndb_work *work, const tndb_move *move, tndb_buffer *text,
+static tenantdb_status read_ledger(tndb_work *work, const char *id, tndb_buffer *text,
                                    tenantdb_error **error) {
   static const char ledger_sql[] =
       "SELECT pg_catalog.string_agg(pg_catalog.concat_ws(' ', m.version, m.name, m.state, m.steps_done, "
       "m.sum),"
       " ',' ORDER BY m.version, m.name COLLATE \"C\") FROM %smigrations m WHERE " TNDB_MOVE_MIGRATED("$1");
-  const char *id = move->source->id;
   PGresult *rows;
   tenantdb_status status = tndb_view_query(work, ledger_sql, 1, &id, &rows, error);
   if (!status) {
@@ -118,7 +116,7 @@ tenantdb_status tndb_move_fingerprint(tndb_work *work, const tndb_move *move, co
   if (!status && PQntuples(rows) == 1) {
     tndb_buffer_append(&all, PQgetvalue(rows, 0, 1));
     tndb_buffer_append(&all, " ");
-    status = read_ledger(work, move, &all, error);
+    status = read_ledger(work, move->source->id, &all, error);
   }
   if (!status && all.length > 0) {
     tndb_sha256_hex(all.data, all.length, fingerprint);
@@ -209,32 +207,28 @@ static tenantdb_status guard_tables(tndb_move *move, tndb_work *work, tenantdb_e
   return status;
 }
 
+static tenantdb_status read_side(tenantdb *db, const char *id, tndb_buffer *text, tenantdb_error **error) {
+  tndb_work work;
+  tenantdb_status status = tndb_work_start_reading(&work, db, error);
+  status = status ? status : read_ledger(&work, id, text, error);
+  tndb_work_end(&work);
+  return status;
+}
+
 /* From the guard on the fingerprint tells of migrations; before it one may have come behind the target's tables. */
-static tenantdb_status check_version(tndb_move *move, tenantdb_error **error) {
-  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
-  tndb_auto_buffer version = TNDB_BUFFER_INIT;
-  PGresult *rows = NULL;
-  tndb_buffer_format(&sql, "SELECT version FROM %stenants WHERE id = $1 AND version <> $2::bigint",
-                     move->to->catalog);
-  tndb_buffer_format(&version, "%lld", (long long)move->source->version);
-  const char *values[] = {move->target, tndb_buffer_text(&version)};
-  if (sql.failed || version.failed) {
-    return tndb_no_memory(error);
+static tenantdb_status check_migrated(tndb_move *move, tenantdb_error **error) {
+  tndb_auto_buffer here = TNDB_BUFFER_INIT;
+  tndb_auto_buffer there = TNDB_BUFFER_INIT;
+  tenantdb_status status = read_side(move->from, move->source->id, &here, error);
+  if (!status && here.length > 0) {
+    status = read_side(move->to, move->target, &there, error);
   }
-  if (!tndb_newborn_of(move->to) || move->source->version == 0) {
-    return TENANTDB_OK;
+  if (!status && here.length > 0 && strcmp(tndb_buffer_text(&here), tndb_buffer_text(&there)) != 0) {
+    status = tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_DIFFERS,
+                         "tenant %s was migrated while he was being moved, and his tables in the other "
+                         "database are as they were before: tenantdb_tenant_move_undo(), and begin anew",
+                         move->source->slug);
   }
-  tenantdb_status status = tndb_move_ask(
-      move->to, tndb_buffer_text(&sql), 2, values,
-      tndb_deadline_in(tndb_config_number(move->to->config, TNDB_OPERATION_TIMEOUT)), &rows, error);
-  if (!status && PQntuples(rows) > 0) {
-    status =
-        tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_DIFFERS,
-                    "tenant %s was migrated to version %s while he was being moved, and his tables in the "
-                    "other database are of version %s: tenantdb_tenant_move_undo(), and begin anew",
-                    move->source->slug, tndb_buffer_text(&version), PQgetvalue(rows, 0, 0));
-  }
-  PQclear(rows);
   return status;
 }
 
@@ -242,7 +236,7 @@ tenantdb_status tndb_move_guard(tndb_move *move, tenantdb_error **error) {
   tenantdb_status status =
       persist(move, guard_tables, "waiting for the tenant's tables to be guarded", error);
   status = status ? status : tndb_move_find(move, error); /* the fingerprint */
-  return status ? status : check_version(move, error);
+  return status ? status : check_migrated(move, error);
 }
 
 /* ---------------------------------------------------------------- the publication */

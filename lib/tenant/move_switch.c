@@ -116,7 +116,7 @@ tenantdb_status tndb_move_thaw(tndb_move *move, tenantdb_error **error) {
 /* ---------------------------------------------------------------- is it all there? */
 
 /* Before the pause, for all that takes long; whether it stays so is a short question then. */
-static tenantdb_status check_unchanged(tndb_move *move, tenantdb_error **error) {
+tenantdb_status tndb_move_check_unchanged(tndb_move *move, tenantdb_error **error) {
   char fingerprint[TNDB_SHA256_HEX];
   tndb_work work;
   tenantdb_tenant *now = NULL;
@@ -411,7 +411,7 @@ static tenantdb_status attempt(tndb_move *move, tenantdb_error **error) {
   bool first = move->stage == TNDB_STAGE_MOVING;
   tenantdb_status status = tndb_pair_open(&pair, move, error);
   if (!status && first) {
-    status = check_unchanged(move, error);
+    status = tndb_move_check_unchanged(move, error);
   }
   if (!status && first) {
     status = freeze(move, error);

@@ -51,6 +51,13 @@ tenantdb_status tndb_naming_check(const tenantdb *db, const char *slug, tenantdb
                : TENANTDB_OK;
 }
 
+tenantdb_status tndb_naming_check_new(const char *what, const char *name, tenantdb_error **error) {
+  tenantdb_status status = tndb_identifier_check(what, name, error);
+  return status || strncmp(name, "pg_", 3) != 0
+             ? status
+             : tndb_value_refuse(what, name, "is a name that PostgreSQL keeps for itself", error);
+}
+
 tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option, const char *name,
                                          tenantdb_error **error) {
   char folded[TNDB_NAME_SIZE];

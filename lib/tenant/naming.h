@@ -23,6 +23,8 @@ tenantdb_status tndb_naming_make(const tenantdb *db, const char *slug, const cha
 /* The names of a standby schema and its role, which is the tenant's to be when its name needs no slug. */
 tenantdb_status tndb_naming_make_standby(const tenantdb *db, const char *id, tndb_names_of_tenant *names,
                                          tenantdb_error **error);
+/* Whether a schema may be made by that name on any server; `what` begins the message. */
+tenantdb_status tndb_naming_check_new(const char *what, const char *name, tenantdb_error **error);
 /* Whether a tenant's schema may be called so, by an option: not as one of the library's or PostgreSQL's. */
 tenantdb_status tndb_naming_check_schema(const tenantdb *db, const char *option, const char *name,
                                          tenantdb_error **error);

@@ -113,7 +113,8 @@ static void begin(tndb_provision *provision, const char *schema, const char *rol
                                 .create_schema = TNDB_NONE,
                                 .first_ddl = TNDB_NONE,
                                 .proof = TNDB_NONE,
-                                .verify = TNDB_NONE};
+                                .verify = TNDB_NONE,
+                                .join = TNDB_NONE};
 }
 
 tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, tenantdb_error **error) {
@@ -126,6 +127,12 @@ tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, t
     provision->proof = tndb_bind_send_proof(work->conn, provision->schema);
   }
   return queue_verification(provision, work, error);
+}
+
+void tndb_provision_join(tndb_provision *provision, tndb_work *work) {
+  if (*provision->role) {
+    provision->join = tndb_access_join(work, provision->role);
+  }
 }
 
 tenantdb_status tndb_provision_queue(tndb_provision *provision, tndb_work *work, const char *id,
@@ -221,7 +228,7 @@ bool tndb_provision_explain(const tndb_provision *provision, const tndb_work *wo
   if (failed == TNDB_NONE || !error || !*error) {
     return false;
   }
-  if (failed == provision->create_role) {
+  if (failed == provision->create_role || failed == provision->join) {
     if (has_code(error, "42710")) {
       explain_taken(error, TENANTDB_REASON_ROLE_TAKEN, "role", provision->role);
     } else {

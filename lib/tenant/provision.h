@@ -24,6 +24,7 @@ typedef struct tndb_provision {
   size_t first_ddl;
   size_t proof; /* of the scope, behind migrations */
   size_t verify;
+  size_t join;
 } tndb_provision;
 
 /*
@@ -46,6 +47,8 @@ tenantdb_status tndb_provision_tables(tndb_provision *provision, tndb_work *work
 tenantdb_status tndb_provision_after(const tndb_provision *provision, tndb_work *work, size_t which,
                                      tenantdb_error **error);
 tenantdb_status tndb_provision_end(tndb_provision *provision, tndb_work *work, tenantdb_error **error);
+/* Last of all, when he is to be served at once: his role joins the group (tenant/access.h). */
+void tndb_provision_join(tndb_provision *provision, tndb_work *work);
 /*
  * When the statement that failed is one of these: give the error its place and
  * its meaning. True when it was.

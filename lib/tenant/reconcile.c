@@ -129,7 +129,9 @@ tenantdb_status tndb_reconcile_give_role(tenantdb *db, const char *id, tenantdb_
     (void)tndb_access_create_role(&work, role, NULL);
     tndb_access_grant(&work, tenant->schema, role);
     if (tenant->state != TENANTDB_TENANT_ACTIVE) {
-      tndb_access_shut(&work, tenant->schema, role);
+      tndb_access_close(&work, tenant->schema, role);
+    } else {
+      (void)tndb_access_join(&work, role);
     }
     status = tndb_change_commit(&work, tenant, place, NULL, NULL, error);
   }

@@ -160,6 +160,9 @@ static tenantdb_status queue(adoption *a, tenantdb_error **error) {
     status = tndb_work_set_path(&a->work, schema, error);
     tndb_login_keep_path(&a->work, role);
   }
+  if (*role) {
+    (void)tndb_access_join(&a->work, role);
+  }
   return status;
 }
 

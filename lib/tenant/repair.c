@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/answer.h"
 #include "catalog/newborn.h"
 #include "tenant/drift_sample.h"
 #include "tenant/repair_apply.h"
@@ -147,24 +148,15 @@ static tenantdb_status repair(tenantdb *db, const tenantdb_schema_options *optio
 tenantdb_status tenantdb_repair(tenantdb *db, const tenantdb_schema_options *options, int32_t apply,
                                 tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"tenant", "step", "sql", "lock", "transaction", "outcome"};
-  tndb_error_reset(error);
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
+  tenantdb_status status = tndb_answer_begin(db, result, error);
+  if (!status && apply != 0 && apply != 1) {
+    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
+                         "apply is %d, neither 0 nor 1", (int)apply);
   }
-  *result = NULL;
-  if (apply != 0 && apply != 1) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT, "apply is %d, neither 0 nor 1",
-                       (int)apply);
-  }
-  tenantdb_status status = tndb_database_check(db, error);
   if (status) {
     return status;
   }
   tndb_table *table = tndb_table_new(columns, 6);
   status = repair(db, options, apply == 1, table, error);
-  if (status) {
-    tndb_table_free(table);
-    return status;
-  }
-  return tndb_table_finish(table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

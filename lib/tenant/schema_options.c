@@ -4,136 +4,60 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/nearest.h"
-#include "config/property.h"
 #include "tenant/fleet_selector.h"
 
 #define MOST_SHOWN 10000
 #define MOST_BATCH 10000
 
-static const tndb_schema_settings defaults = {.shown = 20, .batch = 500};
+enum { TENANTS, SELECTOR, SHOWN, BATCH, DROP, INDEXES, N_KEYS };
+
+static const tndb_option_row rows[N_KEYS] = {
+    [TENANTS] = {"tenants", .type = TNDB_TYPE_LIST},
+    [SELECTOR] = {"selector", .type = TNDB_TYPE_PLAIN, .check = tndb_selector_check},
+    [SHOWN] = {"shown", .type = TNDB_TYPE_NUMBER, .maximum = MOST_SHOWN},
+    [BATCH] = {"batch", .type = TNDB_TYPE_NUMBER, .minimum = 1, .maximum = MOST_BATCH},
+    [DROP] = {"drop", .type = TNDB_TYPE_FLAG},
+    [INDEXES] = {"indexes", .type = TNDB_TYPE_CHOICE, .choices = "plain|concurrently"}};
+static const tndb_option_table table = TNDB_OPTION_TABLE("schema option", rows);
 
 struct tenantdb_schema_options {
-  tenantdb_fleet_options *fleet; /* tenants and selector are a fleet's */
-  tndb_schema_settings set;
-  tenantdb_error *mistake;
+  tndb_options all;
 };
 
 tenantdb_schema_options *tenantdb_schema_options_new(void) {
-  tenantdb_schema_options *options = tndb_new(tenantdb_schema_options);
-  tenantdb_fleet_options *fleet = options ? tenantdb_fleet_options_new() : NULL;
-  if (!fleet) {
-    tndb_free(options);
-    return NULL;
-  }
-  options->fleet = fleet;
-  options->set = defaults;
-  return options;
+  return tndb_new(tenantdb_schema_options);
 }
 
 void tenantdb_schema_options_free(tenantdb_schema_options *options) {
   if (options) {
-    tenantdb_fleet_options_free(options->fleet);
-    tenantdb_error_free(options->mistake);
+    tndb_options_clear(&options->all);
     tndb_free(options);
   }
 }
 
-/* ---------------------------------------------------------------- setting */
-
-static tenantdb_status set_number(const char *key, const char *value, int64_t least, int64_t most,
-                                  int64_t initial, int64_t *to, tenantdb_error **error) {
-  int64_t number = initial;
-  if (value && (!tndb_number_parse(value, &number) || number < least || number > most)) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                       "schema option %s: \"%.60s\" is not a number from %lld to %lld", key, value,
-                       (long long)least, (long long)most);
-  }
-  *to = number;
-  return TENANTDB_OK;
-}
-
-static tenantdb_status set_indexes(const char *value, bool *concurrently, tenantdb_error **error) {
-  bool is_second = value && strcmp(value, "concurrently") == 0;
-  if (value && !is_second && strcmp(value, "plain") != 0) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                       "schema option indexes: \"%.60s\" is neither plain nor concurrently", value);
-  }
-  *concurrently = is_second;
-  return TENANTDB_OK;
-}
-
-static tenantdb_status set_drop(const char *value, bool *drop, tenantdb_error **error) {
-  bool flag = false;
-  if (value && !tndb_flag_parse(value, &flag)) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_OPTION_VALUE,
-                       "schema option drop: \"%.60s\" is neither on nor off", value);
-  }
-  *drop = flag;
-  return TENANTDB_OK;
-}
-
-static tenantdb_status unknown(const char *key, tenantdb_error **error) {
-  static const char *const keys[] = {"tenants", "selector", "shown", "batch", "drop", "indexes"};
-  tndb_nearest nearest = TNDB_NEAREST_INIT(key);
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
-    tndb_nearest_try(&nearest, keys[i]);
-  }
-  return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_UNKNOWN_OPTION,
-                     "there is no schema option \"%.60s\"%s%s%s; there are tenants, selector, shown, batch, "
-                     "drop and indexes",
-                     key, nearest.best ? "; did you mean \"" : "", nearest.best ? nearest.best : "",
-                     nearest.best ? "\"?" : "");
-}
-
-static tenantdb_status set(tenantdb_schema_options *options, const char *key, const char *value,
-                           tenantdb_error **error) {
-  if (strcmp(key, "tenants") == 0 || strcmp(key, "selector") == 0) {
-    tenantdb_fleet_options_set(options->fleet, key, value);
-    return TENANTDB_OK; /* its mistakes are its own to keep */
-  }
-  if (strcmp(key, "shown") == 0) {
-    return set_number(key, value, 0, MOST_SHOWN, defaults.shown, &options->set.shown, error);
-  }
-  if (strcmp(key, "batch") == 0) {
-    return set_number(key, value, 1, MOST_BATCH, defaults.batch, &options->set.batch, error);
-  }
-  if (strcmp(key, "drop") == 0) {
-    return set_drop(value, &options->set.drop, error);
-  }
-  return strcmp(key, "indexes") == 0 ? set_indexes(value, &options->set.concurrently, error)
-                                     : unknown(key, error);
-}
-
-static bool is_mistaken(const tenantdb_schema_options *options) {
-  return options->mistake || tndb_fleet_options_mistake(options->fleet);
-}
-
 void tenantdb_schema_options_set(tenantdb_schema_options *options, const char *key, const char *value) {
-  if (options && !is_mistaken(options)) {
-    (void)(key ? set(options, key, value, &options->mistake)
-               : tndb_origin(&options->mistake, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT,
-                             "a schema option's key is NULL"));
+  if (options) {
+    tndb_options_set(&options->all, &table, key, value);
   }
 }
 
 void tenantdb_schema_options_tenant(tenantdb_schema_options *options, const char *tenant) {
-  if (options && !is_mistaken(options)) {
-    tenantdb_fleet_options_tenant(options->fleet, tenant);
+  if (options) {
+    tndb_options_add(&options->all, &table, TENANTS, tenant);
   }
 }
 
 /* ---------------------------------------------------------------- reading */
 
 /* Every tenant that has a schema, unless the selector says which states. */
-static tenantdb_status complete_selector(const tndb_fleet_settings *fleet, tndb_buffer *selector,
+static tenantdb_status complete_selector(const tndb_fleet_who *who, tndb_buffer *selector,
                                          tenantdb_error **error) {
   tndb_selector compiled;
-  const char *given = fleet->selector ? fleet->selector : "";
+  const char *given = who->selector ? who->selector : "";
   tenantdb_status status = tndb_selector_compile(given, 1, &compiled, error);
   if (!status) {
     bool bare = given[strspn(given, " \t\r\n")] == '\0';
-    tndb_buffer_append(selector, compiled.on_state || fleet->listed ? "" : "state=active|suspended|archived");
+    tndb_buffer_append(selector, compiled.on_state || who->listed ? "" : "state=active|suspended|archived");
     tndb_buffer_append(selector, selector->length && !bare ? ", " : "");
     tndb_buffer_append(selector, given);
     status = selector->failed ? tndb_no_memory(error) : TENANTDB_OK;
@@ -149,8 +73,7 @@ static bool has_schema(const tndb_fleet_list *list, size_t tenant) {
 }
 
 /* Who was named and has no schema, or does not exist, is a mistake; who was merely selected is passed over. */
-static tenantdb_status check_list(const tndb_fleet_settings *fleet, tndb_fleet_list *list,
-                                  tenantdb_error **error) {
+static tenantdb_status check_list(const tndb_fleet_who *who, tndb_fleet_list *list, tenantdb_error **error) {
   if (list->n_missing > 0) {
     return tndb_tenant_unknown(list->missing[0], error);
   }
@@ -159,7 +82,7 @@ static tenantdb_status check_list(const tndb_fleet_settings *fleet, tndb_fleet_l
     const char *slug = tndb_fleet_list_slug(list, i);
     if (has_schema(list, i)) {
       list->at[kept++] = list->at[i];
-    } else if (fleet->listed) {
+    } else if (who->listed) {
       (void)tndb_origin(error, TENANTDB_STATE, TENANTDB_REASON_TENANT_STATE,
                         "tenant %s is %s: it has no schema to look at", slug, tndb_fleet_list_state(list, i));
       tndb_error_set_tenant(error, slug);
@@ -170,24 +93,30 @@ static tenantdb_status check_list(const tndb_fleet_settings *fleet, tndb_fleet_l
   return TENANTDB_OK;
 }
 
+tenantdb_status tndb_schema_list_read(tenantdb *db, const tndb_fleet_who *who, tndb_fleet_list *list,
+                                      tenantdb_error **error) {
+  tndb_auto_buffer selector = TNDB_BUFFER_INIT;
+  *list = (tndb_fleet_list){.rows = NULL};
+  tenantdb_status status = complete_selector(who, &selector, error);
+  if (!status) {
+    tndb_fleet_who complete = *who;
+    complete.selector = tndb_buffer_text(&selector);
+    tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
+    status = tndb_fleet_list_read(db, &complete, deadline, list, error);
+  }
+  return status ? status : check_list(who, list, error);
+}
+
 tenantdb_status tndb_schema_options_read(tenantdb *db, const tenantdb_schema_options *options,
                                          tndb_schema_settings *settings, tndb_fleet_list *list,
                                          tenantdb_error **error) {
-  tndb_fleet_settings fleet;
-  tndb_auto_buffer selector = TNDB_BUFFER_INIT;
-  *settings = options ? options->set : defaults;
+  const tndb_options *all = options ? &options->all : NULL;
+  tndb_fleet_who who = tndb_fleet_who_of(all, TENANTS, SELECTOR);
+  *settings = (tndb_schema_settings){.shown = tndb_option_number(all, SHOWN, 20),
+                                     .batch = tndb_option_number(all, BATCH, 500),
+                                     .drop = tndb_option_number(all, DROP, false),
+                                     .concurrently = tndb_option_number(all, INDEXES, 0)};
   *list = (tndb_fleet_list){.rows = NULL};
-  if (options && options->mistake) {
-    return tndb_error_pass(error, tndb_error_copy(options->mistake));
-  }
-  tenantdb_status status = tndb_fleet_settings_read(db, options ? options->fleet : NULL, &fleet, error);
-  if (!status) {
-    status = complete_selector(&fleet, &selector, error);
-  }
-  if (!status) {
-    fleet.selector = tndb_buffer_text(&selector);
-    tndb_deadline deadline = tndb_deadline_in(tndb_config_number(db->config, TNDB_OPERATION_TIMEOUT));
-    status = tndb_fleet_list_read(db, &fleet, deadline, list, error);
-  }
-  return status ? status : check_list(&fleet, list, error);
+  tenantdb_status status = tndb_options_check(all, error);
+  return status ? status : tndb_schema_list_read(db, &who, list, error);
 }

@@ -18,5 +18,8 @@ typedef struct tndb_schema_settings {
 tenantdb_status tndb_schema_options_read(tenantdb *db, const tenantdb_schema_options *options,
                                          tndb_schema_settings *settings, tndb_fleet_list *list,
                                          tenantdb_error **error);
+/* The tenants alone, with the same duty. */
+tenantdb_status tndb_schema_list_read(tenantdb *db, const tndb_fleet_who *who, tndb_fleet_list *list,
+                                      tenantdb_error **error);
 
 #endif

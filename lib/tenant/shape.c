@@ -469,3 +469,31 @@ tenantdb_status tndb_shape_compare(const tndb_shape *source, const tndb_shape *t
   tndb_buffer_free(&found.text);
   return status;
 }
+
+tenantdb_status tndb_shape_empty(tndb_work *work, const char *schema, const tndb_shape *shape,
+                                 tenantdb_error **error) {
+  tndb_auto_buffer look = TNDB_BUFFER_INIT;
+  tndb_auto_buffer sql = TNDB_BUFFER_INIT;
+  PGresult *rows = NULL;
+  for (size_t i = 0; i < shape->n_tables; i++) {
+    tndb_buffer_format(&look, "%sSELECT %zu WHERE EXISTS (SELECT FROM ", i ? " UNION ALL " : "", i);
+    tndb_shape_name(&look, schema, shape->tables[i].name);
+    tndb_buffer_append_char(&look, ')');
+  }
+  tndb_work_fail_if(work, look.failed);
+  tenantdb_status status =
+      shape->n_tables ? tndb_work_query(work, tndb_buffer_text(&look), 0, NULL, &rows, error) : TENANTDB_OK;
+  for (int i = 0; !status && i < PQntuples(rows); i++) {
+    int64_t which = 0;
+    (void)tndb_number_parse(PQgetvalue(rows, i, 0), &which);
+    tndb_buffer_append(&sql, i ? ", " : "TRUNCATE ");
+    tndb_shape_name(&sql, schema, shape->tables[which].name);
+  }
+  if (!status && PQntuples(rows) > 0) {
+    tndb_buffer_append(&sql, " CASCADE");
+    tndb_work_fail_if(work, sql.failed);
+    (void)tndb_work_send(work, tndb_buffer_text(&sql), 0, NULL);
+  }
+  PQclear(rows);
+  return status;
+}

@@ -94,6 +94,12 @@ void tndb_shape_list(tndb_buffer *sql, const tndb_shape_table *table);
 /* The same without parentheses, for SELECT. */
 void tndb_shape_columns(tndb_buffer *sql, const tndb_shape_table *table);
 /*
+ * Queue taking the rows away that migrations wrote which made these tables anew: they come once more, with those that
+ * are copied. Only tables that have some: another may have a trigger that forbids it.
+ */
+tenantdb_status tndb_shape_empty(tndb_work *work, const char *schema, const tndb_shape *shape,
+                                 tenantdb_error **error);
+/*
  * "SELECT label, rows, checksum FROM …" of the columns that `columns` copies: the
  * checksum is the same in whatever order the rows come.
  */

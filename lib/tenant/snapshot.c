@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include <tenantdb/schema.h>
-#include "base/result.h"
+#include "catalog/answer.h"
 #include "catalog/tenants.h"
 #include "schema/marker.h"
 #include "tenant/registry_form.h"
@@ -66,18 +66,11 @@ static tenantdb_status snapshot(tenantdb *db, const char *name, const char *sche
 tenantdb_status tenantdb_snapshot(tenantdb *db, const char *tenant, const char *schema,
                                   tenantdb_result **result, tenantdb_error **error) {
   static const char *const columns[] = {"kind", "object", "definition", "parent"};
-  tndb_error_reset(error);
-  if (result) {
-    *result = NULL;
+  tenantdb_status status = tndb_answer_begin(db, result, error);
+  if (!status && tenant && schema) {
+    status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
+                         "a tenant and a schema are given; a snapshot is of one of them");
   }
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
-  }
-  if (tenant && schema) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
-                       "a tenant and a schema are given; a snapshot is of one of them");
-  }
-  tenantdb_status status = tndb_database_check(db, error);
   if (status) {
     return status;
   }
@@ -86,9 +79,5 @@ tenantdb_status tenantdb_snapshot(tenantdb *db, const char *tenant, const char *
   if (status && tenant) {
     tndb_error_set_tenant(error, tenant);
   }
-  if (status) {
-    tndb_table_free(table);
-    return status;
-  }
-  return tndb_table_finish(table, result, error);
+  return tndb_answer_end(status, table, result, error);
 }

@@ -175,6 +175,7 @@ static tenantdb_status make(keeper *k, tenantdb_error **error) {
       tndb_provision_queue(&provision, &k->work, k->id, names.schema, names.role, NULL, &k->birth, error);
   if (!status) {
     queue_shut(&k->work, &names);
+    tndb_provision_join(&provision, &k->work);
     queue_checks(k, names.schema, places);
     status = tndb_work_commit(&k->work, error);
     status = status ? explain(k, &provision, places, error) : TENANTDB_OK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buffer.h"
+#include "catalog/answer.h"
 #include "catalog/tenants.h"
 #include "catalog/text_array.h"
 #include "catalog/work.h"
@@ -142,12 +143,7 @@ static bool build_list(const tenantdb *db, tndb_buffer *sql) {
 
 tenantdb_status tenantdb_tenant_list(tenantdb *db, const char *states, const char *prefix, const char *after,
                                      int32_t limit, tenantdb_result **result, tenantdb_error **error) {
-  tndb_error_reset(error);
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
-  }
-  *result = NULL;
-  tenantdb_status status = tndb_database_check(db, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (!status && (limit < 0 || limit > MOST_ROWS)) {
     status = tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_BAD_ARGUMENT,
                          "limit is %d, out of its range 0 to %d", (int)limit, MOST_ROWS);

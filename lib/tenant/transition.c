@@ -288,6 +288,7 @@ static tenantdb_status activate(tndb_work *work, const tenantdb_tenant *tenant, 
   *views = tndb_views_mark(work, tenant->id);
   status = tndb_provision_queue(provision, work, tenant->id, tenant->schema, role, login, &birth, error);
   if (!status) {
+    tndb_provision_join(provision, work);
     tndb_event event = {
         .kind = TNDB_EVENT_TENANT_ACTIVATED, .tenant = tenant->slug, .message = "provisioned and active"};
     status = tndb_change_commit(work, tenant, place, &event, result, error);

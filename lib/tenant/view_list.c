@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "catalog/answer.h"
 #include "pg/rows.h"
 #include "sql/identifier.h"
 #include "tenant/view.h"
@@ -24,14 +25,9 @@ static const char list_sql[] =
     " AS refreshed_at FROM %sviews v ORDER BY v.name";
 
 tenantdb_status tenantdb_view_list(tenantdb *db, tenantdb_result **result, tenantdb_error **error) {
-  tndb_error_reset(error);
-  if (!result) {
-    return tndb_origin(error, TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "result is NULL");
-  }
-  *result = NULL;
   tndb_work work;
   PGresult *rows = NULL;
-  tenantdb_status status = tndb_database_check(db, error);
+  tenantdb_status status = tndb_answer_begin(db, result, error);
   if (status) {
     return status;
   }

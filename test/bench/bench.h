@@ -17,6 +17,8 @@
 
 #include <tenantdb.h>
 
+#include "proxy.h"
+
 #define BENCH_FORMAT(at, first) __attribute__((format(printf, at, first)))
 #define BENCH_CONTENDERS_MAX 10
 
@@ -59,6 +61,13 @@ void bench_expect(PGconn *conn, PGresult *result, ExecStatusType status, const c
 
 /* A database handle of one pooled connection, so that what is measured is one connection's work. */
 tenantdb *bench_open(const char *url, tenantdb_registry *registry, const char *level);
+
+#define BENCH_URL_MAX 1024
+/*
+ * With --delay-ms: a proxy, not slow yet, and `url` leads through it; else NULL and options->url. To be called
+ * before this thread is pinned: the proxy's is the network, and takes the other core.
+ */
+tndb_proxy *bench_proxy(const bench_options *options, char url[BENCH_URL_MAX]);
 
 /* Pin this thread to one core; later bench_pin_backends() brings the server's processes there. */
 void bench_pin_self(void);

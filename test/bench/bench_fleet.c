@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: PostgreSQL */
 /* One statement over all tenants: the library against hand-written libpq, and against one UNION ALL. */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
 #include "floor.h"
-#include "proxy.h"
+#include "lanes.h"
 #include "scopes.h"
 #include "standard.h"
 
-enum { ROWS = 5, CONNECTIONS_MAX = 16, DEPTH_MAX = 16 };
+enum { ROWS = 5 };
 
 /* The same rows for everybody: five of each tenant. */
 #define QUERY "SELECT id, source_text FROM %s%snmt_requests ORDER BY id LIMIT 5"
@@ -29,123 +28,53 @@ static void check_tally(const struct tally *tally, int tenants) {
 
 /* ---- by hand ---- */
 
-/* A connection and the tenants that were sent on it and are not answered yet, the oldest first. */
-struct lane {
-  PGconn *conn;
-  int sent[DEPTH_MAX];
-  int n_sent;
-  int place; /* which result of the oldest is due: BEGIN, bind, query, COMMIT, Sync */
-  bool flushed;
-};
-
 struct hand {
-  struct lane lanes[CONNECTIONS_MAX];
-  int connections;
-  int depth; /* tenants queued on a connection */
+  struct lanes lanes;
   const struct scope *scopes;
   int n_scopes;
+  struct tally tally;
   char sql[128];
 };
 
 static void hand_open(struct hand *hand, const char *url) {
-  static const char *const statements[][2] = {{"begin", "BEGIN READ ONLY"}, {"commit", "COMMIT"}};
+  const char *const statements[][2] = {
+      {"begin", "BEGIN READ ONLY"}, {"commit", "COMMIT"}, {"bind", floor_bind(true)}};
   snprintf(hand->sql, sizeof hand->sql, QUERY, "", "");
-  for (int i = 0; i < hand->connections; i++) {
-    PGconn *conn = hand->lanes[i].conn = bench_connect(url);
-    for (int k = 0; k < 2; k++)
-      PQclear(PQprepare(conn, statements[k][0], statements[k][1], 0, NULL));
-    PGresult *bind = PQprepare(conn, "bind", floor_bind(true), 0, NULL);
-    bench_expect(conn, bind, PGRES_COMMAND_OK, "bind");
-    PQclear(bind);
-    if (PQsetnonblocking(conn, 1) != 0 || !PQenterPipelineMode(conn))
-      bench_die("pipeline: %s", PQerrorMessage(conn));
-  }
+  lanes_open(&hand->lanes, url, statements, 3);
 }
 
-static void hand_close(struct hand *hand) {
-  for (int i = 0; i < hand->connections; i++)
-    PQfinish(hand->lanes[i].conn);
-}
-
-/* One flush a tenant, so that one which fails does not take the others with it. */
-static void lane_send(struct lane *lane, const struct hand *hand, int tenant) {
+static bool send_query(void *user, PGconn *conn, int tenant) {
+  const struct hand *hand = user;
   const struct scope *scope = &hand->scopes[tenant];
   const char *const bind[] = {scope->path, scope->schema, scope->role};
-  PGconn *conn = lane->conn;
-  if (!PQsendQueryPrepared(conn, "begin", 0, NULL, NULL, NULL, 0) ||
-      !PQsendQueryPrepared(conn, "bind", 3, bind, NULL, NULL, 0) ||
-      !PQsendQueryParams(conn, hand->sql, 0, NULL, NULL, NULL, NULL, 0) ||
-      !PQsendQueryPrepared(conn, "commit", 0, NULL, NULL, NULL, 0) || !PQpipelineSync(conn))
-    bench_die("sending: %s", PQerrorMessage(conn));
-  lane->sent[lane->n_sent++] = tenant;
-  lane->flushed = false;
+  return PQsendQueryPrepared(conn, "begin", 0, NULL, NULL, NULL, 0) &&
+         PQsendQueryPrepared(conn, "bind", 3, bind, NULL, NULL, 0) &&
+         PQsendQueryParams(conn, hand->sql, 0, NULL, NULL, NULL, NULL, 0) &&
+         PQsendQueryPrepared(conn, "commit", 0, NULL, NULL, NULL, 0);
 }
 
-static void take_rows(const struct scope *scope, PGconn *conn, PGresult *result, struct tally *tally) {
-  bench_expect(conn, result, PGRES_TUPLES_OK, "the query");
+/* Of BEGIN, bind, query, COMMIT the third has the rows. */
+static void see_rows(void *user, const struct lane *lane, PGresult *result) {
+  struct hand *hand = user;
+  if (lane->place != 2)
+    return;
+  bench_expect(lane->conn, result, PGRES_TUPLES_OK, "the query");
   for (int row = 0; row < PQntuples(result); row++) {
-    floor_check_text(scope, PQgetvalue(result, row, 1));
-    tally->bytes += (size_t)PQgetlength(result, row, 0) + (size_t)PQgetlength(result, row, 1);
+    floor_check_text(&hand->scopes[lane->sent[0]], PQgetvalue(result, row, 1));
+    hand->tally.bytes += (size_t)PQgetlength(result, row, 0) + (size_t)PQgetlength(result, row, 1);
   }
-  tally->rows += PQntuples(result);
-}
-
-/* Everything that has arrived. */
-static void lane_collect(struct lane *lane, const struct hand *hand, struct tally *tally) {
-  while (lane->n_sent > 0 && !PQisBusy(lane->conn)) {
-    PGresult *result = PQgetResult(lane->conn);
-    if (!result) {
-      lane->place++;
-      continue;
-    }
-    if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
-      lane->n_sent--;
-      memmove(lane->sent, lane->sent + 1, (size_t)lane->n_sent * sizeof *lane->sent);
-      lane->place = 0;
-    } else if (lane->place == 2) {
-      take_rows(&hand->scopes[lane->sent[0]], lane->conn, result, tally);
-    } else if (PQresultStatus(result) == PGRES_FATAL_ERROR) {
-      bench_die("%s", PQresultErrorMessage(result));
-    }
-    PQclear(result);
-  }
-}
-
-static void hand_run(struct hand *hand, struct tally *tally) {
-  int next = 0, under_way = 0;
-  do {
-    struct pollfd sockets[CONNECTIONS_MAX];
-    under_way = 0;
-    for (int i = 0; i < hand->connections; i++) {
-      struct lane *lane = &hand->lanes[i];
-      while (lane->n_sent < hand->depth && next < hand->n_scopes)
-        lane_send(lane, hand, next++);
-      if (!lane->flushed)
-        lane->flushed = PQflush(lane->conn) == 0;
-      sockets[i] = (struct pollfd){lane->n_sent ? PQsocket(lane->conn) : -1,
-                                   (short)(lane->flushed ? POLLIN : POLLIN | POLLOUT), 0};
-      under_way += lane->n_sent;
-    }
-    if (under_way == 0 || poll(sockets, (nfds_t)hand->connections, -1) < 0)
-      continue;
-    for (int i = 0; i < hand->connections; i++) {
-      if (sockets[i].revents & ~POLLOUT) {
-        if (!PQconsumeInput(hand->lanes[i].conn))
-          bench_die("reading: %s", PQerrorMessage(hand->lanes[i].conn));
-        lane_collect(&hand->lanes[i], hand, tally);
-      }
-    }
-  } while (under_way > 0);
+  hand->tally.rows += PQntuples(result);
 }
 
 static void block_hand(void *user, int n, double *microseconds) {
   struct hand *hand = user;
+  const struct lanes_work work = {send_query, see_rows, hand};
   for (int i = 0; i < n; i++) {
-    struct tally tally = {0, 0};
+    hand->tally = (struct tally){0, 0};
     double before = bench_now_us();
-    hand_run(hand, &tally);
+    lanes_run(&hand->lanes, &work, hand->n_scopes);
     microseconds[i] = bench_now_us() - before;
-    check_tally(&tally, hand->n_scopes);
+    check_tally(&hand->tally, hand->n_scopes);
   }
 }
 
@@ -258,24 +187,19 @@ int main(int argc, char **argv) {
   bench_options options = {
       .repetitions = 5, .tenants = 1000, .rounds = 3, .block = 1, .seed = 1, .levels = "role"};
   bench_parse(&options, argc, argv, "One statement over all tenants.");
-  tndb_proxy *proxy = NULL;
-  char url[1024], reason[256], prefix[128];
+  char url[BENCH_URL_MAX], prefix[128];
   if (options.floors_only)
     return 0; /* each is measured beside its own floor */
-  snprintf(url, sizeof url, "%s", options.url);
-  if (options.delay_ms > 0) {
-    proxy = proxy_start(options.url, reason, sizeof reason);
-    if (!proxy || !proxy_url(proxy, options.url, url, sizeof url))
-      bench_die("%s", proxy ? "the server's address is too long" : reason);
-  }
+  tndb_proxy *proxy = bench_proxy(&options, url);
   PGconn *control = bench_connect(options.url); /* nobody is pinned: parallel work is what is measured */
   struct scope *scopes = scopes_make(control, &options, "fleet");
   snprintf(prefix, sizeof prefix, "slug^='%.*s'", (int)(strrchr(scopes[0].slug, '-') - scopes[0].slug + 1),
            scopes[0].slug);
   bench_print_setting(control, &options);
-  struct hand one = {.connections = 1, .depth = 1, .scopes = scopes, .n_scopes = options.tenants};
-  struct hand four = {.connections = 4, .depth = 1, .scopes = scopes, .n_scopes = options.tenants};
-  struct hand queued = {.connections = 4, .depth = 8, .scopes = scopes, .n_scopes = options.tenants};
+  struct hand one = {.lanes = {.connections = 1, .depth = 1}, .scopes = scopes, .n_scopes = options.tenants};
+  struct hand four = {.lanes = {.connections = 4, .depth = 1}, .scopes = scopes, .n_scopes = options.tenants};
+  struct hand queued = {
+      .lanes = {.connections = 4, .depth = 8}, .scopes = scopes, .n_scopes = options.tenants};
   struct unioned all;
   struct asker askers[4] = {{.n_scopes = options.tenants},
                             {.n_scopes = options.tenants},
@@ -313,9 +237,9 @@ int main(int argc, char **argv) {
   char title[128];
   snprintf(title, sizeof title, "Five rows of each of %d tenants, level role", options.tenants);
   bench_run(&plan, title);
-  hand_close(&one);
-  hand_close(&four);
-  hand_close(&queued);
+  lanes_close(&one.lanes);
+  lanes_close(&four.lanes);
+  lanes_close(&queued.lanes);
   PQfinish(all.conn);
   free(all.sql);
   for (int i = 0; i < 4; i++)

@@ -6,15 +6,14 @@
  * Every contender has a table of its own in each tenant, which gets a new column
  * and index each time: so the tables of all of them grow alike.
  */
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench.h"
-#include "proxy.h"
+#include "lanes.h"
 
-enum { LANES_MAX = 4, DEPTH_MAX = 4, VERSIONS_MAX = 4000, NOBODY = 10000 };
+enum { VERSIONS_MAX = 4000, NOBODY = 10000 };
 
 struct tenant {
   char id[40];
@@ -26,139 +25,71 @@ static int n_tenants;
 
 /* ---- by hand ---- */
 
-struct lane {
-  PGconn *conn;
-  int n_sent;
-  bool flushed;
-};
-
 struct hand {
   const char *table;
   bool bare; /* without proof, lock and account: what is quickly written */
-  int connections;
-  int depth; /* tenants queued on a connection */
   int times;
-  struct lane lanes[LANES_MAX];
+  struct lanes lanes;
 };
 
-static void prepare(PGconn *conn, const char *name, const char *sql) {
-  PGresult *result = PQprepare(conn, name, sql, 0, NULL);
-  bench_expect(conn, result, PGRES_COMMAND_OK, name);
-  PQclear(result);
-}
+static const char *const statements[][2] = {
+    {"begin", "BEGIN"},
+    {"commit", "COMMIT"},
+    {"bare", "SELECT set_config('search_path', $1, true), set_config('lock_timeout', '3s', true)"},
+    {"bind",
+     "SELECT set_config('search_path', $1, true), set_config('lock_timeout', '3s', true), coalesce(CASE "
+     "WHEN "
+     "current_schema() IS DISTINCT FROM $2 THEN 'wrong schema' END, CASE WHEN NOT "
+     "pg_try_advisory_xact_lock(7, "
+     "hashtext($3)) THEN 'taken' END, (SELECT 'state' FROM public.bench_tenants t WHERE t.id = $3::uuid "
+     "AND "
+     "t.state <> 'active'), (SELECT 'done' FROM public.bench_ledger m WHERE m.tenant_id = $3::uuid AND "
+     "m.version = $4 AND m.name = ''))::integer"},
+    {"proof",
+     "SELECT CASE WHEN current_schema() IS DISTINCT FROM $1 THEN 'left' END::integer, "
+     "set_config('search_path', 'pg_catalog, pg_temp', true)"},
+    {"member",
+     "UPDATE public.bench_members SET state = 'done', finished_at = clock_timestamp() WHERE run_id = "
+     "$1 AND "
+     "tenant_id = $1"},
+    {"ledger",
+     "INSERT INTO public.bench_ledger (stream, tenant_id, version, kind, title, sum, state, steps, "
+     "steps_done, "
+     "finished_at, duration_ms) VALUES ('tenant', $1, $2, 'versioned', 'bench', $3, 'done', 2, 2, "
+     "clock_timestamp(), 0)"},
+    {"version", "UPDATE public.bench_tenants SET version = $2 WHERE id = $1"},
+};
 
-static void hand_open(struct hand *hand, const char *url) {
-  for (int i = 0; i < hand->connections; i++) {
-    PGconn *conn = hand->lanes[i].conn = bench_connect(url);
-    prepare(conn, "begin", "BEGIN");
-    prepare(conn, "commit", "COMMIT");
-    prepare(conn, "bare",
-            "SELECT set_config('search_path', $1, true), set_config('lock_timeout', '3s', true)");
-    prepare(
-        conn, "bind",
-        "SELECT set_config('search_path', $1, true), set_config('lock_timeout', '3s', true), coalesce(CASE "
-        "WHEN "
-        "current_schema() IS DISTINCT FROM $2 THEN 'wrong schema' END, CASE WHEN NOT "
-        "pg_try_advisory_xact_lock(7, "
-        "hashtext($3)) THEN 'taken' END, (SELECT 'state' FROM public.bench_tenants t WHERE t.id = $3::uuid "
-        "AND "
-        "t.state <> 'active'), (SELECT 'done' FROM public.bench_ledger m WHERE m.tenant_id = $3::uuid AND "
-        "m.version = $4 AND m.name = ''))::integer");
-    prepare(conn, "proof",
-            "SELECT CASE WHEN current_schema() IS DISTINCT FROM $1 THEN 'left' END::integer, "
-            "set_config('search_path', 'pg_catalog, pg_temp', true)");
-    prepare(conn, "member",
-            "UPDATE public.bench_members SET state = 'done', finished_at = clock_timestamp() WHERE run_id = "
-            "$1 AND "
-            "tenant_id = $1");
-    prepare(conn, "ledger",
-            "INSERT INTO public.bench_ledger (stream, tenant_id, version, kind, title, sum, state, steps, "
-            "steps_done, "
-            "finished_at, duration_ms) VALUES ('tenant', $1, $2, 'versioned', 'bench', $3, 'done', 2, 2, "
-            "clock_timestamp(), 0)");
-    prepare(conn, "version", "UPDATE public.bench_tenants SET version = $2 WHERE id = $1");
-    if (PQsetnonblocking(conn, 1) != 0 || !PQenterPipelineMode(conn))
-      bench_die("pipeline: %s", PQerrorMessage(conn));
-  }
-}
-
-static void hand_close(struct hand *hand) {
-  for (int i = 0; i < hand->connections; i++)
-    PQfinish(hand->lanes[i].conn);
-}
-
-static void lane_send(struct lane *lane, const struct hand *hand, int tenant) {
+static bool send_migration(void *user, PGconn *conn, int tenant) {
+  const struct hand *hand = user;
   static const char *const sum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
   char column[160], index[160], path[140], version[24];
-  PGconn *conn = lane->conn;
   snprintf(column, sizeof column, "ALTER TABLE %s ADD COLUMN c%d integer", hand->table, hand->times);
   snprintf(index, sizeof index, "CREATE INDEX %s_c%d ON %s (c%d)", hand->table, hand->times, hand->table,
            hand->times);
   snprintf(path, sizeof path, "\"%s\", pg_temp", tenants[tenant].schema);
   snprintf(version, sizeof version, "%d%03d", hand->times,
-           hand->bare * 100 + hand->connections * 10 + hand->depth);
+           hand->bare * 100 + hand->lanes.connections * 10 + hand->lanes.depth);
   const char *const bind[] = {path, tenants[tenant].schema, tenants[tenant].id, version};
   const char *const ledger[] = {tenants[tenant].id, version, sum};
-  bool sent =
-      PQsendQueryPrepared(conn, "begin", 0, NULL, NULL, NULL, 0) &&
-      PQsendQueryPrepared(conn, hand->bare ? "bare" : "bind", hand->bare ? 1 : 4, bind, NULL, NULL, 0) &&
-      PQsendQueryParams(conn, column, 0, NULL, NULL, NULL, NULL, 0) &&
-      PQsendQueryParams(conn, index, 0, NULL, NULL, NULL, NULL, 0) &&
-      (hand->bare || PQsendQueryPrepared(conn, "proof", 1, bind + 1, NULL, NULL, 0)) &&
-      PQsendQueryPrepared(conn, "ledger", 3, ledger, NULL, NULL, 0) &&
-      PQsendQueryPrepared(conn, "version", 2, ledger, NULL, NULL, 0) &&
-      (hand->bare || PQsendQueryPrepared(conn, "member", 1, ledger, NULL, NULL, 0)) &&
-      PQsendQueryPrepared(conn, "commit", 0, NULL, NULL, NULL, 0) && PQpipelineSync(conn);
-  if (!sent)
-    bench_die("sending: %s", PQerrorMessage(conn));
-  lane->n_sent++;
-  lane->flushed = false;
-}
-
-static void lane_collect(struct lane *lane) {
-  while (lane->n_sent > 0 && !PQisBusy(lane->conn)) {
-    PGresult *result = PQgetResult(lane->conn);
-    if (result && PQresultStatus(result) == PGRES_PIPELINE_SYNC)
-      lane->n_sent--;
-    else if (result && PQresultStatus(result) == PGRES_FATAL_ERROR)
-      bench_die("%s", PQresultErrorMessage(result));
-    PQclear(result);
-  }
-}
-
-static void hand_run(struct hand *hand) {
-  int next = 0, under_way = 0;
-  do {
-    struct pollfd sockets[LANES_MAX];
-    under_way = 0;
-    for (int i = 0; i < hand->connections; i++) {
-      struct lane *lane = &hand->lanes[i];
-      while (lane->n_sent < hand->depth && next < n_tenants)
-        lane_send(lane, hand, next++);
-      if (!lane->flushed)
-        lane->flushed = PQflush(lane->conn) == 0;
-      sockets[i] = (struct pollfd){lane->n_sent ? PQsocket(lane->conn) : -1,
-                                   (short)(lane->flushed ? POLLIN : POLLIN | POLLOUT), 0};
-      under_way += lane->n_sent;
-    }
-    if (under_way == 0 || poll(sockets, (nfds_t)hand->connections, -1) < 0)
-      continue;
-    for (int i = 0; i < hand->connections; i++) {
-      if (sockets[i].revents & ~POLLOUT) {
-        if (!PQconsumeInput(hand->lanes[i].conn))
-          bench_die("reading: %s", PQerrorMessage(hand->lanes[i].conn));
-        lane_collect(&hand->lanes[i]);
-      }
-    }
-  } while (under_way > 0);
+  return PQsendQueryPrepared(conn, "begin", 0, NULL, NULL, NULL, 0) &&
+         PQsendQueryPrepared(conn, hand->bare ? "bare" : "bind", hand->bare ? 1 : 4, bind, NULL, NULL, 0) &&
+         PQsendQueryParams(conn, column, 0, NULL, NULL, NULL, NULL, 0) &&
+         PQsendQueryParams(conn, index, 0, NULL, NULL, NULL, NULL, 0) &&
+         (hand->bare || PQsendQueryPrepared(conn, "proof", 1, bind + 1, NULL, NULL, 0)) &&
+         PQsendQueryPrepared(conn, "ledger", 3, ledger, NULL, NULL, 0) &&
+         PQsendQueryPrepared(conn, "version", 2, ledger, NULL, NULL, 0) &&
+         (hand->bare || PQsendQueryPrepared(conn, "member", 1, ledger, NULL, NULL, 0)) &&
+         PQsendQueryPrepared(conn, "commit", 0, NULL, NULL, NULL, 0);
 }
 
 static void block_hand(void *user, int n, double *microseconds) {
   struct hand *hand = user;
+  const struct lanes_work work = {send_migration, NULL, hand};
   for (int i = 0; i < n; i++) {
     hand->times++;
     double before = bench_now_us();
-    hand_run(hand);
+    lanes_run(&hand->lanes, &work, n_tenants);
     microseconds[i] = bench_now_us() - before;
   }
 }
@@ -368,29 +299,23 @@ int main(int argc, char **argv) {
   bench_parse(&options, argc, argv, "One column and one index for every tenant of a fleet.");
   if (options.floors_only)
     return 0; /* each is measured beside its own floor */
-  tndb_proxy *proxy = NULL;
-  char url[1024], reason[256], title[128];
-  snprintf(url, sizeof url, "%s", options.url);
-  if (options.delay_ms > 0) {
-    proxy = proxy_start(options.url, reason, sizeof reason);
-    if (!proxy || !proxy_url(proxy, options.url, url, sizeof url))
-      bench_die("%s", proxy ? "the server's address is too long" : reason);
-  }
+  char url[BENCH_URL_MAX], title[128];
+  tndb_proxy *proxy = bench_proxy(&options, url);
   PGconn *control = bench_connect(options.url); /* nobody is pinned: parallel work is what is measured */
   make_tenants(control, options.url, options.tenants);
   bench_print_setting(control, &options);
-  struct hand hands[] = {{.table = "b1", .connections = 1, .depth = 1, .bare = true},
-                         {.table = "h1", .connections = 1, .depth = 1},
-                         {.table = "h2", .connections = 2, .depth = 1},
-                         {.table = "b4", .connections = 4, .depth = 1, .bare = true},
-                         {.table = "h4", .connections = 4, .depth = 1},
-                         {.table = "h8", .connections = 4, .depth = 4}};
+  struct hand hands[] = {{.table = "b1", .lanes = {.connections = 1, .depth = 1}, .bare = true},
+                         {.table = "h1", .lanes = {.connections = 1, .depth = 1}},
+                         {.table = "h2", .lanes = {.connections = 2, .depth = 1}},
+                         {.table = "b4", .lanes = {.connections = 4, .depth = 1}, .bare = true},
+                         {.table = "h4", .lanes = {.connections = 4, .depth = 1}},
+                         {.table = "h8", .lanes = {.connections = 4, .depth = 4}}};
   struct runner runners[] = {{.table = "l1", .connections = "1", .recycle = "0"},
                              {.table = "l2", .connections = "2", .recycle = "0"},
                              {.table = "l4", .connections = "4", .recycle = "0"},
                              {.table = "l9", .connections = "4", .recycle = "200"}};
   for (int i = 0; i < 6; i++)
-    hand_open(&hands[i], url);
+    lanes_open(&hands[i].lanes, url, statements, sizeof statements / sizeof *statements);
   for (int i = 0; i < 4; i++)
     runners[i].db = open_with(url, runners[i].recycle);
   const bench_contender contenders[] = {{"H1  by hand, 1 connection", block_hand, &hands[1]},
@@ -421,7 +346,7 @@ int main(int argc, char **argv) {
   snprintf(title, sizeof title, "One column and one index for each of %d tenants", options.tenants);
   bench_run(&plan, title);
   for (int i = 0; i < 6; i++)
-    hand_close(&hands[i]);
+    lanes_close(&hands[i].lanes);
   for (int i = 0; i < 4; i++)
     tenantdb_close(runners[i].db);
   if (!proxy && options.tenants >= 1000)

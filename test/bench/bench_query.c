@@ -6,7 +6,6 @@
 
 #include "bench.h"
 #include "floor.h"
-#include "proxy.h"
 #include "scopes.h"
 #include "standard.h"
 
@@ -191,15 +190,8 @@ int main(int argc, char **argv) {
   bench_options options = {
       .repetitions = 7, .tenants = 200, .rounds = 40, .block = 50, .seed = 1, .levels = "routing,role"};
   bench_parse(&options, argc, argv, "Queries one row of a random one of --tenants tenants.");
-  tndb_proxy *proxy = NULL;
-  char url[1024], reason[256];
-  snprintf(url, sizeof url, "%s", options.url);
-  if (options.delay_ms > 0) {
-    /* Before we are pinned: its thread is the network, and takes the other core. */
-    proxy = proxy_start(options.url, reason, sizeof reason);
-    if (!proxy || !proxy_url(proxy, options.url, url, sizeof url))
-      bench_die("%s", proxy ? "the server's address is too long" : reason);
-  }
+  char url[BENCH_URL_MAX];
+  tndb_proxy *proxy = bench_proxy(&options, url);
   bench_pin_self();
   PGconn *control = bench_connect(options.url);
   struct scope *scopes = scopes_make(control, &options, "query");

@@ -6,7 +6,6 @@
 
 #include "bench.h"
 #include "floor.h"
-#include "proxy.h"
 #include "scopes.h"
 #include "standard.h"
 
@@ -336,17 +335,10 @@ int main(int argc, char **argv) {
   bench_options options = {
       .repetitions = 7, .tenants = 20, .rounds = 40, .block = 50, .seed = 1, .levels = "routing,role"};
   bench_parse(&options, argc, argv, "Transactions, batches, streams and rendering.");
-  tndb_proxy *proxy = NULL;
-  char url[1024], reason[256];
+  char url[BENCH_URL_MAX];
   if (options.floors_only)
     return 0; /* each is measured beside its own floor */
-  snprintf(url, sizeof url, "%s", options.url);
-  if (options.delay_ms > 0) {
-    /* Before we are pinned: its thread is the network, and takes the other core. */
-    proxy = proxy_start(options.url, reason, sizeof reason);
-    if (!proxy || !proxy_url(proxy, options.url, url, sizeof url))
-      bench_die("%s", proxy ? "the server's address is too long" : reason);
-  }
+  tndb_proxy *proxy = bench_proxy(&options, url);
   bench_pin_self();
   PGconn *control = bench_connect(options.url);
   struct scope *scopes = scopes_make(control, &options, "session");

@@ -158,6 +158,17 @@ tenantdb *bench_open(const char *url, tenantdb_registry *registry, const char *l
   return db;
 }
 
+tndb_proxy *bench_proxy(const bench_options *options, char url[BENCH_URL_MAX]) {
+  char reason[256];
+  snprintf(url, BENCH_URL_MAX, "%s", options->url);
+  if (options->delay_ms <= 0)
+    return NULL;
+  tndb_proxy *proxy = proxy_start(options->url, reason, sizeof reason);
+  if (!proxy || !proxy_url(proxy, options->url, url, BENCH_URL_MAX))
+    bench_die("%s", proxy ? "the server's address is too long" : reason);
+  return proxy;
+}
+
 /* ---- pinning ---- */
 
 #define NO_CORE SIZE_MAX

@@ -133,6 +133,7 @@ char *harness_socket(const char *url);
  * harness_config() does so by itself; harness_sql() and the rest stay direct.
  */
 bool harness_behind_pooler(void);
+enum { HARNESS_POOLER_SIZE = 4 }; /* how many connections to the server that one has for a user */
 /* The URI by which the library reaches what `url` names: itself, or the pooled one. free() it. */
 char *harness_library_url(const char *url);
 /*

@@ -15,7 +15,7 @@
 
 extern char **environ;
 
-enum { MOST_POOLERS = 16, COMMON_SIZE = 4 };
+enum { MOST_POOLERS = 16 };
 static harness_pooler *poolers[MOST_POOLERS];
 static int n_poolers;
 static pid_t owner;
@@ -197,7 +197,7 @@ char *harness_library_url(const char *url) {
     return strdup(url);
   }
   if (!common) {
-    common = harness_pooler_start(getenv("TENANTDB_TEST_POOLER"), COMMON_SIZE);
+    common = harness_pooler_start(getenv("TENANTDB_TEST_POOLER"), HARNESS_POOLER_SIZE);
   }
   return harness_pooler_url(common, url);
 }

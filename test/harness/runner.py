@@ -32,12 +32,16 @@ VALGRIND = [
 ]
 
 # These run a second time with the library's connections going through PgBouncer in transaction mode.
-# What is about the connections themselves (test_pool, test_prepared, test_round_trips) is not among them.
+# What is about the connections themselves (test_pool, test_prepared, test_round_trips) is not among them, nor what is
+# refused there: level login, and statements outside of a transaction that have no markers (test_migrate_none).
 POOLED = """
     test_adopt test_async test_batch test_bootstrap test_cancel test_copy test_create test_deadline test_harden
     test_isolation_role test_lifecycle test_list test_open test_purge test_race test_reconcile test_session
     test_session_scope test_stream test_transact test_transaction test_typed test_typed_arrays test_values
     test_verify test_version
+
+    test_migrate_baseline test_migrate_job test_migrate_meets test_migrate_run test_migrate_run_two test_migrate_status
+    test_migrate_tools test_migrate_use test_change_kinds test_change_unfinished test_standby test_standby_migrate
 """.split()
 
 running = set()

@@ -6,6 +6,8 @@
 #ifndef TNDB_MOVE_FIXTURE_H
 #define TNDB_MOVE_FIXTURE_H
 
+#include <pthread.h>
+
 #include "archive_registry.h"
 
 typedef struct move_pair {
@@ -168,6 +170,38 @@ static inline void move_await(const char *url, const char *step, const char *sta
     fixture_pause_us(1000);
   }
   assert_true(move_reached(url, step, state));
+}
+
+/* ---------------------------------------------------------------- in the middle */
+
+/* A move of tenant acme on a thread of its own. */
+typedef struct move_caller {
+  pthread_t thread;
+  move_sides *sides;
+  const char *const *options;
+  tenantdb_result *report;
+  tenantdb_error *error;
+  tenantdb_status status;
+} move_caller;
+
+static inline void *move_call_on(void *user) {
+  move_caller *c = user;
+  c->status = move_call(c->sides->from, "acme", c->sides->to, c->options, &c->report, &c->error);
+  return NULL;
+}
+
+static inline void move_start(move_caller *c, move_sides *s, const char *const *options) {
+  *c = (move_caller){.sides = s, .options = options};
+  assert_int_equal(pthread_create(&c->thread, NULL, move_call_on, c), 0);
+}
+
+static inline void move_join(move_caller *c) {
+  pthread_join(c->thread, NULL);
+}
+
+static inline void move_release(move_caller *c) {
+  tenantdb_result_free(c->report);
+  tenantdb_error_free(c->error);
 }
 
 #endif

@@ -144,8 +144,8 @@ static void test_arguments(void **state) {
                        TENANTDB_ALREADY_EXISTS, TENANTDB_REASON_SLUG_TAKEN);
   static const char *const wrong[][3] = {{"data", "yes", "neither on nor off"},
                                          {"state", "archived", "neither active nor suspended"},
-                                         {"timeout", "soon", "no duration"},
-                                         {"timeout", "0", "no duration"},
+                                         {"timeout", "soon", "not a duration"},
+                                         {"timeout", "0", "not a duration"},
                                          {"dat", "on", "did you mean \"data\""}};
   for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
     tenantdb_archive_options *options = option(wrong[i][0], wrong[i][1]);

@@ -438,7 +438,7 @@ static void test_options(void **state) {
   tenantdb_fleet_options_tenant(options, NULL);
   tenantdb_result *rows = NULL;
   fixture_assert_refused(tenantdb_fleet_query(db, "SELECT 1", NULL, options, &rows, &error), error,
-                         TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "tenant is NULL");
+                         TENANTDB_ARGUMENT, TENANTDB_REASON_NULL_ARGUMENT, "tenants: the name is NULL");
   tenantdb_fleet_options_free(options);
   /* NULL puts every default back. */
   fleet_text all = fleet_rows(

@@ -363,7 +363,7 @@ static void test_shared(void **state) {
   tenantdb_migration_add(set, "shared", 5, "plans",
                          "DROP TABLE plans; CREATE TABLE plans (id integer PRIMARY KEY, name text)");
   tenantdb_migration_add(set, "shared", 6, "index",
-                         "-- tenantdb:tx none\nCREATE INDEX CONCURRENTLY plans_name ON plans (name)");
+                         "-- tenantdb:tx none\nCREATE INDEX CONCURRENTLY plans_name ON {plans} (name)");
   tenantdb_migration_add_down(
       set, "shared", 5, "DROP TABLE plans; CREATE TABLE plans (id integer PRIMARY KEY, name text NOT NULL)");
   tenantdb_migration_add_down(set, "shared", 6, "DROP INDEX plans_name");

@@ -23,8 +23,9 @@ static int setup(void **state) {
 static tenantdb_migrations *slow_set(void) {
   tenantdb_migrations *set = run_set(3);
   tenantdb_migration_add(set, "tenant", 4, "slow", "SELECT pg_sleep(0.02)");
-  tenantdb_migration_add(set, "tenant", 5, "steps",
-                         "-- tenantdb:tx none\nCREATE INDEX CONCURRENTLY notes_body ON notes (body)");
+  tenantdb_migration_add(
+      set, "tenant", 5, "steps",
+      "-- tenantdb:tx none\nCREATE INDEX CONCURRENTLY notes_body ON {schema}.notes (body)");
   return set;
 }
 
@@ -129,6 +130,83 @@ static void test_same_handle(void **state) {
   harness_assert_ok(tenantdb_migrate_begin(db, NULL, &run, &error), error);
   tenantdb_run_on_progress(run, meets, run);
   harness_assert_ok(tenantdb_run_work(run, 0, NULL, &error), error);
+  check_all(1);
+  tenantdb_run_free(run);
+  tenantdb_close(db);
+}
+
+/* ---------------------------------------------------------------- threads with one handle */
+
+/* Works whenever nobody else does, and asks and steers while somebody does. */
+typedef struct sharer {
+  tenantdb_run *run;
+  int busy;            /* how often somebody else was at work */
+  tenantdb_status odd; /* an answer that nobody should get */
+} sharer;
+
+static int32_t count_told(void *user, const tenantdb_result *progress) {
+  (void)progress;
+  ++*(int *)user; /* no atomic one: only one thread works at a time */
+  return 0;
+}
+
+static tenantdb_status ask_and_steer(tenantdb_run *run) {
+  tenantdb_result *rows = NULL;
+  tenantdb_status status = tenantdb_run_progress(run, &rows, NULL);
+  tenantdb_result_free(rows);
+  if (!status) {
+    status = tenantdb_run_members(run, "done, running", NULL, 0, &rows, NULL);
+    tenantdb_result_free(rows);
+  }
+  if (!status && *tenantdb_run_id(run)) {
+    status = tenantdb_run_pause(run, NULL);
+  }
+  if (!status) {
+    status = tenantdb_run_resume(run, NULL);
+  }
+  return status == TENANTDB_STATE ? TENANTDB_OK : status; /* by then it may be over */
+}
+
+static void *share(void *user) {
+  sharer *own = user;
+  for (int32_t more = 1; more && !own->odd;) {
+    tenantdb_error *failure = NULL;
+    tenantdb_status status = tenantdb_run_work(own->run, 20, &more, &failure);
+    int32_t reason = failure ? tenantdb_error_reason(failure) : 0;
+    if (status == TENANTDB_BUSY && reason == TENANTDB_REASON_CALL_UNDER_WAY) {
+      own->busy++;
+      own->odd = ask_and_steer(own->run);
+      more = 1;
+    } else if (status == TENANTDB_STATE && reason == TENANTDB_REASON_RUN_STATE) {
+      more = 1; /* paused by another */
+    } else {
+      own->odd = status;
+    }
+    tenantdb_error_free(failure);
+  }
+  return NULL;
+}
+
+static void test_threads_with_one_handle(void **state) {
+  (void)state;
+  tenantdb *db = run_open(url, slow_set(), OPTIONS);
+  tenantdb_run *run = NULL;
+  pthread_t threads[RUNNERS];
+  sharer sharers[RUNNERS];
+  int told = 0, busy = 0;
+  harness_assert_ok(tenantdb_migrate_begin(db, NULL, &run, &error), error);
+  tenantdb_run_on_progress(run, count_told, &told);
+  for (int i = 0; i < RUNNERS; i++) {
+    sharers[i] = (sharer){.run = run};
+    assert_int_equal(pthread_create(&threads[i], NULL, share, &sharers[i]), 0);
+  }
+  for (int i = 0; i < RUNNERS; i++) {
+    assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(sharers[i].odd, TENANTDB_OK);
+    busy += sharers[i].busy;
+  }
+  assert_true(busy > 0);
+  assert_true(told > 0);
   check_all(1);
   tenantdb_run_free(run);
   tenantdb_close(db);
@@ -270,8 +348,8 @@ static void test_release_without(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
 #define EACH(test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
-      EACH(test_one_run), EACH(test_many_runs),  EACH(test_same_handle),     EACH(test_processes),
-      EACH(test_blocked), EACH(test_small_pool), EACH(test_release_without),
+      EACH(test_one_run),   EACH(test_many_runs), EACH(test_same_handle), EACH(test_threads_with_one_handle),
+      EACH(test_processes), EACH(test_blocked),   EACH(test_small_pool),  EACH(test_release_without),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -292,6 +292,52 @@ static void test_import(void **state) {
   harness_drop_database(url);
 }
 
+static void check_cities(tenantdb *db, const char *slug) {
+  tenantdb_session *session = fixture_session(db, slug);
+  assert_string_equal(
+      fixture_cell(session, "SELECT string_agg(id || ':' || name, ' ' ORDER BY id) FROM cities"),
+      "2:Linz 3:Graz");
+  assert_string_equal(fixture_cell(session, "SELECT count(*) FROM log"),
+                      "1"); /* it has no key to collide on */
+  tenantdb_session_close(session);
+}
+
+/* Rows that migrations wrote are among those that are copied, or have been deleted since: they are not written anew. */
+static void test_copy_with_rows(void **state) {
+  (void)state;
+  const char *url = harness_database();
+  tenantdb_migrations *set = tenantdb_migrations_new();
+  tenantdb_migration_add(
+      set, "tenant", 1, "all",
+      "CREATE TABLE cities (id integer PRIMARY KEY, name text);"
+      "CREATE TABLE log (body text, city integer REFERENCES cities (id));"
+      "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
+      "INSERT INTO cities VALUES (1, 'Wien'), (2, 'Linz'); INSERT INTO log VALUES ('made', 2);"
+      "CREATE TRIGGER keep BEFORE TRUNCATE ON log EXECUTE FUNCTION keep()");
+  tenantdb *db = fixture_migrated(url, fixture_empty_registry(), set, NULL);
+  char folder[] = "/tmp/tenantdb-migrate-XXXXXX";
+  char path[200];
+  assert_non_null(mkdtemp(folder));
+  snprintf(path, sizeof path, "%s/archive", folder);
+  tenantdb_tenant *copy = NULL;
+  tenantdb_tenant_free(fixture_tenant(db, "a"));
+  tenantdb_session *session = fixture_session(db, "a");
+  fixture_run(session, "DELETE FROM cities WHERE id = 1");
+  fixture_run(session, "INSERT INTO cities VALUES (3, 'Graz')");
+  tenantdb_session_close(session);
+  harness_assert_ok(tenantdb_tenant_clone(db, "a", "b", NULL, NULL, &copy, &error), error);
+  tenantdb_tenant_free(copy);
+  check_cities(db, "b");
+  harness_assert_ok(tenantdb_tenant_export_file(db, "a", path, NULL, &error), error);
+  harness_assert_ok(tenantdb_tenant_import_file(db, "c", NULL, path, NULL, &copy, &error), error);
+  tenantdb_tenant_free(copy);
+  check_cities(db, "c");
+  tenantdb_close(db);
+  remove(path);
+  rmdir(folder);
+  harness_drop_database(url);
+}
+
 /* Triggers of migrations that are made with their table do not see the rows that are copied. */
 static void test_clone_with_triggers(void **state) {
   (void)state;
@@ -412,6 +458,7 @@ int main(void) {
       cmocka_unit_test(test_clone),
       cmocka_unit_test(test_import),
       cmocka_unit_test(test_clone_with_triggers),
+      cmocka_unit_test(test_copy_with_rows),
       cmocka_unit_test(test_adopt),
       cmocka_unit_test(test_threads),
   };

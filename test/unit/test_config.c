@@ -104,13 +104,12 @@ static void test_numbers(void **state) {
   assert_int_equal(number_of("pool.size", "1"), 1);
   assert_int_equal(number_of("pool.size", "10000"), 10000);
   assert_refused("pool.size", "0", TENANTDB_REASON_BAD_OPTION_VALUE,
-                 "option pool.size: \"0\" is out of its range, 1 to "
-                 "10000");
-  assert_refused("pool.size", "10001", TENANTDB_REASON_BAD_OPTION_VALUE, "out of its range");
-  assert_refused("pool.size", "-1", TENANTDB_REASON_BAD_OPTION_VALUE, "out of its range");
+                 "option pool.size: \"0\" is not a number from 1 to 10000");
+  assert_refused("pool.size", "10001", TENANTDB_REASON_BAD_OPTION_VALUE, "from 1 to 10000");
+  assert_refused("pool.size", "-1", TENANTDB_REASON_BAD_OPTION_VALUE, "from 1 to 10000");
   static const char *const bad[] = {"", " 1", "1 ", "1.5", "0x10", "ten", "-", "99999999999999999999"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    assert_refused("pool.size", bad[i], TENANTDB_REASON_BAD_OPTION_VALUE, "is not a whole number");
+    assert_refused("pool.size", bad[i], TENANTDB_REASON_BAD_OPTION_VALUE, "is not a number from");
   }
 }
 
@@ -141,9 +140,8 @@ static void test_durations(void **state) {
     assert_false(tndb_duration_parse(bad[i], &ms));
     assert_refused("session.timeout", bad[i], TENANTDB_REASON_BAD_OPTION_VALUE, "is not a duration");
   }
-  assert_refused("session.timeout", "2d", TENANTDB_REASON_BAD_OPTION_VALUE,
-                 "out of its range, 0ms to 86400000ms");
-  assert_refused("operation.lease", "999ms", TENANTDB_REASON_BAD_OPTION_VALUE, "out of its range");
+  assert_refused("session.timeout", "2d", TENANTDB_REASON_BAD_OPTION_VALUE, "is not a duration from 0 to 1d");
+  assert_refused("operation.lease", "999ms", TENANTDB_REASON_BAD_OPTION_VALUE, "is not a duration from 1s");
 }
 
 static void test_flags_and_choices(void **state) {
@@ -158,7 +156,8 @@ static void test_flags_and_choices(void **state) {
   assert_refused("pool.pre_ping", "", TENANTDB_REASON_BAD_OPTION_VALUE, "is neither on nor off");
   assert_int_equal(number_of("isolation.level", "auto"), 0);
   assert_int_equal(number_of("isolation.level", "role"), 2);
-  assert_refused("isolation.level", "rol", TENANTDB_REASON_BAD_OPTION_VALUE, "is none of auto|routing|role");
+  assert_refused("isolation.level", "rol", TENANTDB_REASON_BAD_OPTION_VALUE,
+                 "is none of auto, routing, role, hardened and login");
   assert_refused("isolation.level", "auto|routing", TENANTDB_REASON_BAD_OPTION_VALUE, "is none of");
   assert_refused("isolation.level", "", TENANTDB_REASON_BAD_OPTION_VALUE, "is none of");
 }

@@ -28,6 +28,12 @@ static void load_flat(const char *folder, const char *key, const char *value, co
   tenantdb_migrations_free(set);
 }
 
+/* The same, without an option, of a folder with that file added or written again. */
+static void load_with(const char *folder, const char *name, const char *text, const char *message) {
+  file_in(folder, name, text);
+  load_flat(folder, NULL, NULL, message);
+}
+
 /* A folder with one file of that name, and perhaps an option. */
 static void name_is(const char *name, const char *key, const char *value, const char *message) {
   char *folder = folder_new();
@@ -202,16 +208,15 @@ static void flyway(void **state) {
   assert_string_equal(set->items[4]->name, "views");
   tenantdb_migrations_free(set);
 
-  file_in(folder, "V11__mixed.sql", "CREATE TABLE b (x int);\nCREATE INDEX CONCURRENTLY b_i ON b (x);");
-  load_flat(folder, NULL, NULL, "V11__mixed.sql, line 2: PostgreSQL refuses \"CREATE INDEX CONCURRENTLY");
-  file_in(folder, "V11__mixed.sql", "SELECT 1;\nCREATE TABLE ${schema}.b (x int);");
-  load_flat(folder, NULL, NULL, "V11__mixed.sql, line 2: the placeholder ${schema} is not replaced");
+  load_with(folder, "V11__mixed.sql", "CREATE TABLE b (x int);\nCREATE INDEX CONCURRENTLY b_i ON b (x);",
+            "V11__mixed.sql, line 2: PostgreSQL refuses \"CREATE INDEX CONCURRENTLY");
+  load_with(folder, "V11__mixed.sql", "SELECT 1;\nCREATE TABLE ${schema}.b (x int);",
+            "V11__mixed.sql, line 2: the placeholder ${schema} is not replaced");
   file_in(folder, "V11__mixed.sql", "SELECT 1;");
-  file_in(folder, "V11__mixed.sql.conf", "executeInTransaction=maybe\n");
-  load_flat(folder, NULL, NULL,
+  load_with(folder, "V11__mixed.sql.conf", "executeInTransaction=maybe\n",
             "V11__mixed.sql.conf, line 1: \"executeInTransaction=maybe\" is not understood");
-  file_in(folder, "V11__mixed.sql.conf", "\nshouldExecute=false\n");
-  load_flat(folder, NULL, NULL, "line 2: \"shouldExecute=false\" is not understood");
+  load_with(folder, "V11__mixed.sql.conf", "\nshouldExecute=false\n",
+            "line 2: \"shouldExecute=false\" is not understood");
   folder_remove(folder);
 }
 
@@ -234,16 +239,15 @@ static void golang_migrate(void **state) {
   assert_true(set->items[0]->transactional && set->items[0]->down_transactional);
   assert_false(set->items[1]->transactional || set->items[1]->down_transactional);
   tenantdb_migrations_free(set);
-  file_in(folder, "000003_c.up.sql", "BEGIN;\nSELECT 1;\nCOMMIT;\nBEGIN;\nSELECT 2;\nCOMMIT;");
-  load_flat(folder, NULL, NULL, "000003_c.up.sql, line 3: COMMIT would end");
-  file_in(folder, "000003_c.up.sql", "SELECT 1; CREATE INDEX CONCURRENTLY b_i ON b (x);");
-  load_flat(folder, NULL, NULL, "000003_c.up.sql, line 1: PostgreSQL refuses");
-  file_in(folder, "000003_c.up.sql", "BEGIN;\nSELECT 1;\nROLLBACK;");
-  load_flat(folder, NULL, NULL, "000003_c.up.sql, line 1: BEGIN would end");
+  load_with(folder, "000003_c.up.sql", "BEGIN;\nSELECT 1;\nCOMMIT;\nBEGIN;\nSELECT 2;\nCOMMIT;",
+            "000003_c.up.sql, line 3: COMMIT would end");
+  load_with(folder, "000003_c.up.sql", "SELECT 1; CREATE INDEX CONCURRENTLY b_i ON b (x);",
+            "000003_c.up.sql, line 1: PostgreSQL refuses");
+  load_with(folder, "000003_c.up.sql", "BEGIN;\nSELECT 1;\nROLLBACK;",
+            "000003_c.up.sql, line 1: BEGIN would end");
   folder_remove(folder);
   folder = folder_new();
-  file_in(folder, "1_a.sql", "BEGIN; SELECT 1; COMMIT;");
-  load_flat(folder, NULL, NULL, "1_a.sql, line 1: BEGIN would end");
+  load_with(folder, "1_a.sql", "BEGIN; SELECT 1; COMMIT;", "1_a.sql, line 1: BEGIN would end");
   folder_remove(folder);
 }
 
@@ -311,8 +315,7 @@ static void what_is_ignored(void **state) {
   tenantdb_migrations *set = loaded(folder, NULL, NULL);
   assert_int_equal(set->count, 1);
   tenantdb_migrations_free(set);
-  file_in(folder, "README.sql", "SELECT 1;");
-  load_flat(folder, NULL, NULL, "README.sql: its name is not understood");
+  load_with(folder, "README.sql", "SELECT 1;", "README.sql: its name is not understood");
   folder_remove(folder);
 }
 
@@ -350,14 +353,13 @@ static void what_is_no_file(void **state) {
 static void contents(void **state) {
   (void)state;
   char *folder = folder_new();
-  file_in(folder, "1_a.sql", "");
-  load_flat(folder, NULL, NULL, "1_a.sql: there is no statement in it");
+  load_with(folder, "1_a.sql", "", "1_a.sql: there is no statement in it");
   file_bytes(folder, "1_a.sql", "SELECT 1;\nSELECT \0 2;", 20);
   load_flat(folder, NULL, NULL, "1_a.sql, line 2: a NUL byte");
   file_bytes(folder, "1_a.sql", "S\0E\0L\0", 6);
   load_flat(folder, NULL, NULL, "is the file in UTF-16?");
-  file_in(folder, "1_a.sql", "SELECT 1;\n\nSELECT '\xe4';");
-  load_flat(folder, NULL, NULL, "1_a.sql, line 3: byte 0xe4 is not valid UTF-8");
+  load_with(folder, "1_a.sql", "SELECT 1;\n\nSELECT '\xe4';",
+            "1_a.sql, line 3: byte 0xe4 is not valid UTF-8");
   file_in(folder, "1_a.sql", "\xef\xbb\xbfSELECT 1;\r\nSELECT\r\n2;\r\n");
   tenantdb_migrations *set = loaded(folder, NULL, NULL);
   assert_string_equal(set->items[0]->steps.items[1].sql, "SELECT\n2");

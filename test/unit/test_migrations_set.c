@@ -290,10 +290,10 @@ static void options(void **state) {
     int32_t reason;
   } rows[] = {{"naming", "gose", "\"gose\" is none of auto", TENANTDB_REASON_BAD_OPTION_VALUE},
               {"sums", "", "none of check, require and ignore", TENANTDB_REASON_BAD_OPTION_VALUE},
-              {"flyway_parts", "5", "no number from 1 to 4", TENANTDB_REASON_BAD_OPTION_VALUE},
+              {"flyway_parts", "5", "not a number from 1 to 4", TENANTDB_REASON_BAD_OPTION_VALUE},
               {"default_lock_timeout", "3s", "neither on nor off", TENANTDB_REASON_BAD_OPTION_VALUE},
               {"shared_schema", "", "shared_schema is empty", TENANTDB_REASON_BAD_IDENTIFIER},
-              {"naming", "\xff", "\"?\" is none", TENANTDB_REASON_BAD_OPTION_VALUE},
+              {"naming", "\xff", "\"?\" is not valid UTF-8", TENANTDB_REASON_BAD_OPTION_VALUE},
               {"nameing", "auto", "did you mean \"naming\"?", TENANTDB_REASON_UNKNOWN_OPTION},
               {NULL, "auto", "key is NULL", TENANTDB_REASON_NULL_ARGUMENT}};
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
